@@ -1,0 +1,3 @@
+//! Parses the command line, runs it, and turns errors into exit codes.
+
+fn main() {}
