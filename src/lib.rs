@@ -6,5 +6,6 @@
 
 pub mod engines;
 pub mod health;
+pub mod incident;
 pub mod ports;
 pub mod types;
