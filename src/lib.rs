@@ -8,4 +8,6 @@ pub mod engines;
 pub mod health;
 pub mod incident;
 pub mod ports;
+pub mod recovery;
+pub mod store;
 pub mod types;

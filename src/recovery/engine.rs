@@ -1,0 +1,395 @@
+//! The service: admits, approves and follows operations. What runs inside one is in `run`.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    IsDead, Journal, JournalError, Lease, Operation, OperationFilter, Owner, Plan, RecoveryError, RecoverySettings, State, Statistics, Target, Vitals, guard,
+    plan, run, stats,
+};
+use crate::{
+    ports::Ports,
+    types::{
+        ids::OperationId,
+        issue::IssueType,
+        redact::Redactor,
+        target::{Policy, TargetName},
+    },
+};
+
+/// How long a lease lives without a sign of its holder.
+pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(10);
+/// How often an operation that runs elsewhere is looked at.
+const FOLLOW: Duration = Duration::from_millis(100);
+/// How long a shutdown waits until interrupted operations are recorded.
+const RECORD: Duration = Duration::from_secs(2);
+/// At most this many bytes of reason and key.
+const MAX_REASON_BYTES: usize = 1_000;
+const MAX_KEY_BYTES: usize = 128;
+/// Operations over which statistics are made, at most.
+const STATISTICS_ROWS: u32 = 10_000;
+
+/// What a caller asks for.
+#[derive(Debug, Clone)]
+pub struct TriggerRequest {
+    /// What is to be mended.
+    pub issue_type: IssueType,
+    /// A name of the inventory.
+    pub target: String,
+    /// Why, 1 to 1,000 bytes; kept for people.
+    pub reason: String,
+    /// Repeating a call with the same key never acts twice; 1 to 128 bytes.
+    pub idempotency_key: Option<String>,
+}
+
+/// Everything the engine works with; put together by the composition root.
+pub struct Parts {
+    /// Limits and strategies.
+    pub settings: RecoverySettings,
+    /// The inventory.
+    pub targets: BTreeMap<TargetName, Target>,
+    /// The durable record.
+    pub journal: Arc<dyn Journal>,
+    /// Runs targets' checks.
+    pub vitals: Arc<dyn Vitals>,
+    /// Clock and processes.
+    pub ports: Ports,
+    /// This process.
+    pub owner: Owner,
+    /// Takes secrets out of what is recorded.
+    pub redactor: Arc<Redactor>,
+    /// How a person calls this program with the same configuration, such as `opsmedic --config FILE`.
+    pub command: String,
+    /// Refuse every operation.
+    pub read_only: bool,
+}
+
+/// The recovery service. Cheap to clone.
+#[derive(Clone)]
+pub struct Recovery {
+    pub(super) parts: Arc<Parts>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Recovery {
+    /// A service that has nothing running.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), tasks: TaskTracker::new(), shutdown: CancellationToken::new() }
+    }
+
+    /// The inventory.
+    pub fn targets(&self) -> &BTreeMap<TargetName, Target> {
+        &self.parts.targets
+    }
+
+    /// Looks up a target by name.
+    ///
+    /// # Errors
+    /// `NoTargets` or `UnknownTarget`.
+    pub fn target(&self, name: &str) -> Result<&Target, RecoveryError> {
+        if self.parts.targets.is_empty() {
+            return Err(RecoveryError::NoTargets);
+        }
+        let known = || RecoveryError::UnknownTarget { known: self.parts.targets.keys().map(ToString::to_string).collect() };
+        name.parse().ok().and_then(|name: TargetName| self.parts.targets.get(&name)).ok_or_else(known)
+    }
+
+    /// What an operation would do now, and what stands in its way. Changes nothing.
+    ///
+    /// # Errors
+    /// `NoTargets`, `UnknownTarget`, or a store that cannot be read.
+    pub async fn plan(&self, issue: IssueType, target: &str) -> Result<(Plan, Option<RecoveryError>), RecoveryError> {
+        let target = self.target(target)?;
+        let plan = self.fresh_plan(issue, target).await;
+        let admitted = self.admit(target, plan.clone()).await;
+        Ok(match admitted {
+            Ok(plan) if self.parts.read_only => (plan, Some(RecoveryError::ReadOnly)),
+            Ok(plan) => (plan, None),
+            Err(refusal) => (plan, Some(refusal)),
+        })
+    }
+
+    async fn fresh_plan(&self, issue: IssueType, target: &Target) -> Plan {
+        plan::plan(&self.parts.ports, target, issue, &self.parts.settings.strategy(issue)).await
+    }
+
+    /// The guards that can be asked without holding the lease.
+    async fn admit(&self, target: &Target, plan: Plan) -> Result<Plan, RecoveryError> {
+        if target.policy == Policy::Deny {
+            return Err(RecoveryError::Denied { target: target.name.to_string() });
+        }
+        if plan.runnable().next().is_none() {
+            let skipped = plan.steps.iter().map(|s| format!("{}: {}", s.action, s.skipped.as_deref().unwrap_or_default())).collect();
+            return Err(RecoveryError::NothingToDo { target: target.name.to_string(), skipped });
+        }
+        let (now, cooldown) = (self.parts.ports.clock.now(), self.parts.settings.cooldown());
+        let past = self.parts.journal.attempts(&target.name, now - cooldown).await?;
+        guard::cooldown(plan, &past, now, cooldown)
+    }
+
+    /// Starts a recovery, or joins the one that the same call started, and follows it for at most `wait`.
+    ///
+    /// # Errors
+    /// A refusal; nothing was called.
+    pub async fn trigger(&self, request: TriggerRequest, wait: Duration) -> Result<Operation, RecoveryError> {
+        if self.parts.read_only {
+            return Err(RecoveryError::ReadOnly);
+        }
+        let target = self.target(&request.target)?.clone();
+        check_input(&request)?;
+        let known = match &request.idempotency_key {
+            Some(key) => self.parts.journal.by_key(key).await?,
+            None => None,
+        };
+        if let Some(known) = &known
+            && (known.target != target.name || known.issue_type != request.issue_type)
+        {
+            return Err(RecoveryError::KeyConflict { operation: known.operation_id.clone() });
+        }
+        let known = match known {
+            Some(known) => Some(known),
+            None => self.waiting(&target, request.issue_type).await?,
+        };
+        let operation = match known {
+            Some(known) => self.resume(known, &target).await?,
+            None => self.begin(request, &target).await?,
+        };
+        self.follow(&operation.operation_id, wait).await
+    }
+
+    /// An operation for the same trouble that waits for approval, or has it: a caller that mints a new key joins it.
+    async fn waiting(&self, target: &Target, issue: IssueType) -> Result<Option<Operation>, RecoveryError> {
+        let filter = OperationFilter { target: Some(target.name.clone()), states: vec![State::Planned, State::Approved], limit: 20, ..Default::default() };
+        let found = self.parts.journal.list(&filter).await?;
+        Ok(found.into_iter().find(|o| o.issue_type == issue && o.expires_at > self.parts.ports.clock.now()))
+    }
+
+    /// Goes on with an operation that exists: runs it if it was approved in the meantime.
+    async fn resume(&self, mut operation: Operation, target: &Target) -> Result<Operation, RecoveryError> {
+        let waits = matches!(operation.state, State::Planned | State::Approved);
+        if waits && operation.expires_at <= self.parts.ports.clock.now() {
+            self.close_unrun(&mut operation, State::Expired, "waited too long for approval; nothing was called").await?;
+        }
+        if operation.state != State::Approved {
+            return Ok(operation);
+        }
+        let lease = match self.lease(target, &operation.operation_id).await {
+            // The same operation is starting elsewhere: join it.
+            Err(RecoveryError::InProgress { operation: holder, .. }) if holder == operation.operation_id => return Ok(operation),
+            lease => lease?,
+        };
+        let fresh = self.fresh_plan(operation.issue_type, target).await;
+        if fresh.digest != operation.plan.digest {
+            self.parts.journal.release(&lease).await?;
+            self.close_unrun(&mut operation, State::Failed, "what would be called now differs from what was approved; nothing was called").await?;
+            return Err(RecoveryError::Drift { operation: operation.operation_id });
+        }
+        match self.admit(target, fresh).await {
+            Ok(plan) => operation.plan = plan,
+            Err(refusal) => {
+                self.parts.journal.release(&lease).await?;
+                return Err(refusal);
+            }
+        }
+        self.start(operation.clone(), target.clone(), lease);
+        Ok(operation)
+    }
+
+    /// Ends an operation before anything was called.
+    async fn close_unrun(&self, operation: &mut Operation, state: State, message: &str) -> Result<(), JournalError> {
+        let from = std::mem::replace(&mut operation.state, state);
+        operation.message = message.to_owned();
+        operation.updated_at = self.parts.ports.clock.now();
+        self.parts.journal.update(operation, from, None).await
+    }
+
+    /// Plans, guards and records a new operation; starts it when the policy is `auto`.
+    async fn begin(&self, request: TriggerRequest, target: &Target) -> Result<Operation, RecoveryError> {
+        if target.policy == Policy::Deny {
+            return Err(RecoveryError::Denied { target: target.name.to_string() });
+        }
+        let id = OperationId::random();
+        let lease = self.lease(target, &id).await?;
+        let recorded = self.record(id, request, target).await;
+        match recorded {
+            Ok(operation) if operation.state == State::Approved => {
+                self.start(operation.clone(), target.clone(), lease);
+                Ok(operation)
+            }
+            other => {
+                self.parts.journal.release(&lease).await?;
+                other
+            }
+        }
+    }
+
+    async fn record(&self, id: OperationId, request: TriggerRequest, target: &Target) -> Result<Operation, RecoveryError> {
+        let plan = self.admit(target, self.fresh_plan(request.issue_type, target).await).await?;
+        let now = self.parts.ports.clock.now();
+        let auto = target.policy == Policy::Auto;
+        let (state, message) = if auto {
+            (State::Approved, "approved by policy auto".to_owned())
+        } else {
+            (
+                State::Planned,
+                format!(
+                    "waits for approval; nothing was called. On the machine a person runs: {} recover approve {id}. Then the same call goes on",
+                    self.parts.command
+                ),
+            )
+        };
+        let operation = Operation {
+            operation_id: id,
+            issue_type: request.issue_type,
+            target: target.name.clone(),
+            untrusted_reason: self.parts.redactor.redact(&request.reason).into_owned(),
+            idempotency_key: request.idempotency_key,
+            state,
+            message,
+            plan,
+            approved_by: auto.then(|| "policy auto".to_owned()),
+            expires_at: now + self.parts.settings.approval(),
+            attempts: Vec::new(),
+            before: None,
+            after: None,
+            created_at: now,
+            updated_at: now,
+        };
+        match self.parts.journal.create(&operation).await {
+            Ok(()) => Ok(operation),
+            // Another call with the same key was faster: join it.
+            Err(JournalError::KeyTaken) => match &operation.idempotency_key {
+                Some(key) => self.parts.journal.by_key(key).await?.ok_or(RecoveryError::UnknownOperation(operation.operation_id)),
+                None => Err(JournalError::KeyTaken.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn lease(&self, target: &Target, id: &OperationId) -> Result<Lease, RecoveryError> {
+        let parts = &self.parts;
+        let taken = parts.journal.acquire(&target.name, id, &parts.owner, parts.ports.clock.now(), LEASE).await?;
+        taken.map_err(|operation| RecoveryError::InProgress { target: target.name.to_string(), operation })
+    }
+
+    fn start(&self, operation: Operation, target: Target, lease: Lease) {
+        self.tasks.spawn(run::run(self.parts.clone(), operation, target, lease, self.shutdown.clone()));
+    }
+
+    /// Waits until an operation is over or needs a person, at most for `wait`, and gives its present state.
+    ///
+    /// # Errors
+    /// `UnknownOperation`, or a store that cannot be read.
+    pub async fn follow(&self, id: &OperationId, wait: Duration) -> Result<Operation, RecoveryError> {
+        let until = tokio::time::Instant::now() + wait;
+        loop {
+            let operation = self.get(id).await?;
+            let moving = operation.state.is_active() || (operation.state == State::Approved && self.tasks_run());
+            if !moving || tokio::time::Instant::now() >= until {
+                return Ok(operation);
+            }
+            tokio::time::sleep(FOLLOW).await;
+        }
+    }
+
+    fn tasks_run(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
+    /// One operation.
+    ///
+    /// # Errors
+    /// `UnknownOperation`, or a store that cannot be read.
+    pub async fn get(&self, id: &OperationId) -> Result<Operation, RecoveryError> {
+        let found = self.parts.journal.get(id).await?;
+        found.map(|o| self.as_of_now(o)).ok_or_else(|| RecoveryError::UnknownOperation(id.clone()))
+    }
+
+    /// Recent operations, newest first.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub async fn list(&self, filter: &OperationFilter) -> Result<Vec<Operation>, RecoveryError> {
+        Ok(self.parts.journal.list(filter).await?.into_iter().map(|o| self.as_of_now(o)).collect())
+    }
+
+    /// Figures over the last 24 hours, of one target or all.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub async fn statistics(&self, target: Option<TargetName>) -> Result<Statistics, RecoveryError> {
+        let since = self.parts.ports.clock.now() - SignedDuration::from_hours(24);
+        let filter = OperationFilter { target, since: Some(since), limit: STATISTICS_ROWS, ..Default::default() };
+        Ok(stats::statistics(&self.list(&filter).await?, 24))
+    }
+
+    /// Shows an operation that waited too long as expired, before anybody writes it down.
+    fn as_of_now(&self, mut operation: Operation) -> Operation {
+        if matches!(operation.state, State::Planned) && operation.expires_at <= self.parts.ports.clock.now() {
+            operation.state = State::Expired;
+            "waited too long for approval; nothing was called".clone_into(&mut operation.message);
+        }
+        operation
+    }
+
+    /// Approves an operation that waits. The next call of the same recovery runs it.
+    ///
+    /// # Errors
+    /// `UnknownOperation`, `NotPending`, or the store.
+    pub async fn approve(&self, id: &OperationId, approver: &str) -> Result<Operation, RecoveryError> {
+        let mut operation = self.get(id).await?;
+        if operation.state != State::Planned {
+            return Err(RecoveryError::NotPending { operation: id.clone(), state: operation.state.name() });
+        }
+        let now = self.parts.ports.clock.now();
+        operation.state = State::Approved;
+        operation.approved_by = Some(approver.to_owned());
+        operation.expires_at = now + self.parts.settings.approval();
+        operation.updated_at = now;
+        operation.message = format!("approved by {approver}; the same trigger_recovery call runs it now, until {}", operation.expires_at);
+        self.parts.journal.update(&operation, State::Planned, None).await?;
+        Ok(operation)
+    }
+
+    /// Runs an approved operation, from the command line.
+    ///
+    /// # Errors
+    /// A refusal; nothing was called.
+    pub async fn run_approved(&self, id: &OperationId, wait: Duration) -> Result<Operation, RecoveryError> {
+        let operation = self.get(id).await?;
+        let target = self.target(operation.target.as_str())?.clone();
+        let operation = self.resume(operation, &target).await?;
+        self.follow(&operation.operation_id, wait).await
+    }
+
+    /// Marks what a dead process left running as interrupted, and returns it. It is never resumed by itself.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub async fn interrupt_orphans(&self, is_dead: IsDead<'_>) -> Result<Vec<Operation>, RecoveryError> {
+        Ok(self.parts.journal.interrupt_orphans(self.parts.ports.clock.now(), is_dead).await?)
+    }
+
+    /// Stops what runs here and waits until that is recorded, at most two seconds.
+    pub async fn shut_down(&self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(RECORD, self.tasks.wait()).await.is_err() {
+            tracing::error!("an operation could not be recorded as interrupted in time; the next start will mark it");
+        }
+    }
+}
+
+fn check_input(request: &TriggerRequest) -> Result<(), RecoveryError> {
+    if request.reason.trim().is_empty() || request.reason.len() > MAX_REASON_BYTES {
+        return Err(RecoveryError::BadInput { field: "reason", expected: "say why, in 1 to 1000 bytes" });
+    }
+    let key_fits = |key: &String| !key.is_empty() && key.len() <= MAX_KEY_BYTES && key.bytes().all(|b| b.is_ascii_graphic());
+    if request.idempotency_key.as_ref().is_some_and(|key| !key_fits(key)) {
+        return Err(RecoveryError::BadInput { field: "idempotency_key", expected: "1 to 128 visible ASCII characters" });
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! Runs one admitted operation to a recorded end: intent, act, verify, next action.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::FutureExt as _;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Act, ActError, Attempt, JournalError, Lease, Operation, Outcome, PlanStep, State, Target,
+    engine::{LEASE, Parts},
+    verify,
+};
+use crate::types::bound;
+
+/// How often the lease is renewed; three may fail before it runs out.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+/// What is kept of an actuator's output, in bytes.
+const OUTPUT_BYTES: usize = 2_000;
+
+/// Runs until the end, a shutdown, or the loss of the lease.
+pub(super) async fn run(parts: Arc<Parts>, operation: Operation, target: Target, lease: Lease, shutdown: CancellationToken) {
+    let id = operation.operation_id.clone();
+    let mut runner = Runner { parts: &parts, target: &target, lease: &lease, operation };
+    let ended = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Ended::Shutdown,
+        error = keep_alive(&parts, &lease) => Ended::Journal(error),
+        result = AssertUnwindSafe(runner.steps()).catch_unwind() => match result {
+            Ok(Ok(())) => Ended::Recorded,
+            Ok(Err(error)) => Ended::Journal(error),
+            Err(_) => Ended::Panic,
+        },
+    };
+    let closing = match ended {
+        Ended::Recorded => Ok(()),
+        Ended::Shutdown => runner.cut(State::Interrupted, Outcome::Interrupted, "the server was stopped in the middle; what was called may still go on").await,
+        Ended::Panic => runner.cut(State::Unknown, Outcome::Unknown, "an internal error cut the operation off; look at the target before anything else").await,
+        Ended::Journal(error) => Err(error),
+    };
+    match closing {
+        Ok(()) => tracing::info!(operation = %id, state = runner.operation.state.name(), "recovery ended"),
+        Err(error) => tracing::error!(operation = %id, %error, "recovery stopped without a recorded end; the next start will mark it"),
+    }
+    if let Err(error) = parts.journal.release(&lease).await {
+        tracing::warn!(operation = %id, %error, "the lease could not be given back; it will run out");
+    }
+}
+
+enum Ended {
+    Recorded,
+    Shutdown,
+    Panic,
+    Journal(JournalError),
+}
+
+/// Renews the lease until that fails.
+async fn keep_alive(parts: &Parts, lease: &Lease) -> JournalError {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        if let Err(error) = parts.journal.renew(lease, parts.ports.clock.now(), LEASE).await {
+            return error;
+        }
+    }
+}
+
+struct Runner<'a> {
+    parts: &'a Parts,
+    target: &'a Target,
+    lease: &'a Lease,
+    operation: Operation,
+}
+
+impl Runner<'_> {
+    async fn steps(&mut self) -> Result<(), JournalError> {
+        self.operation.before = Some(self.parts.vitals.look(&self.target.name).await.summary);
+        let steps: Vec<PlanStep> = self.operation.plan.runnable().cloned().collect();
+        let mut end = State::Failed;
+        for step in &steps {
+            match self.step(step).await? {
+                Outcome::Succeeded => return self.finish(State::Succeeded, "the target is well again").await,
+                Outcome::Unknown => {
+                    let message = "a call went out and its end was not seen; look at the target, it is not retried";
+                    return self.finish(State::Unknown, message).await;
+                }
+                Outcome::FailedVerification => end = State::FailedVerification,
+                Outcome::Failed | Outcome::Started | Outcome::Interrupted => {}
+            }
+        }
+        let message = match end {
+            State::FailedVerification => "everything was tried, the target did not get well; a person is needed",
+            _ => "no action could be carried out; a person is needed",
+        };
+        self.finish(end, message).await
+    }
+
+    /// One action: intent, act, verify.
+    async fn step(&mut self, step: &PlanStep) -> Result<Outcome, JournalError> {
+        let attempt = Attempt {
+            action: step.action,
+            actuator: step.actuator.clone().unwrap_or_default(),
+            call: step.call.clone().unwrap_or_default(),
+            started_at: self.parts.ports.clock.now(),
+            ended_at: None,
+            outcome: Outcome::Started,
+            message: "called".to_owned(),
+            untrusted_output: None,
+        };
+        self.operation.attempts.push(attempt);
+        self.move_to(State::Running, format!("running {}", step.action)).await?;
+        match self.act(step).await {
+            Ok(act) => {
+                self.note(&act, Outcome::Started);
+                self.move_to(State::Verifying, format!("{} was called; watching the target", step.action)).await?;
+                let verified = verify::verify(&*self.parts.vitals, self.target).await;
+                Ok(self.close(verified.map(|v| v.summary)))
+            }
+            Err(ActError::Failed(act)) => Ok(self.note(&act, Outcome::Failed)),
+            Err(ActError::Unknown(act)) => Ok(self.note(&act, Outcome::Unknown)),
+        }
+    }
+
+    async fn act(&self, step: &PlanStep) -> Result<Act, ActError> {
+        let actuator = self.target.actuators.get(&step.action).ok_or_else(|| ActError::failed("the target no longer supports it"))?;
+        let prepared = actuator.prepare(&self.parts.ports).await.map_err(ActError::failed)?;
+        if Some(&prepared.call) != step.call.as_ref() {
+            return Err(ActError::failed("what would be called differs from the plan; nothing was called"));
+        }
+        actuator.act(&self.parts.ports, &prepared).await
+    }
+
+    /// Writes what an act left into the current attempt.
+    fn note(&mut self, act: &Act, outcome: Outcome) -> Outcome {
+        let now = self.parts.ports.clock.now();
+        let redactor = &self.parts.redactor;
+        if let Some(attempt) = self.operation.attempts.last_mut() {
+            attempt.message.clone_from(&act.message);
+            attempt.untrusted_output = act.untrusted_output.as_deref().map(|text| bound::cut(&redactor.redact(text), OUTPUT_BYTES));
+            attempt.outcome = outcome;
+            attempt.ended_at = (outcome != Outcome::Started).then_some(now);
+        }
+        outcome
+    }
+
+    /// Ends the current attempt by what the verification saw.
+    fn close(&mut self, verified: Result<String, String>) -> Outcome {
+        let (outcome, text) = match verified {
+            Ok(text) => (Outcome::Succeeded, text),
+            Err(text) => (Outcome::FailedVerification, text),
+        };
+        if let Some(attempt) = self.operation.attempts.last_mut() {
+            attempt.outcome = outcome;
+            attempt.ended_at = Some(self.parts.ports.clock.now());
+            attempt.message = format!("{}; {text}", attempt.message);
+        }
+        self.operation.after = Some(text);
+        outcome
+    }
+
+    async fn move_to(&mut self, state: State, message: String) -> Result<(), JournalError> {
+        let from = std::mem::replace(&mut self.operation.state, state);
+        self.operation.message = message;
+        self.operation.updated_at = self.parts.ports.clock.now();
+        self.parts.journal.update(&self.operation, from, Some(self.lease)).await
+    }
+
+    async fn finish(&mut self, state: State, message: &str) -> Result<(), JournalError> {
+        self.move_to(state, message.to_owned()).await
+    }
+
+    /// Ends an operation that was cut off: what is in the store counts, not what this process had in mind.
+    async fn cut(&mut self, state: State, outcome: Outcome, message: &str) -> Result<(), JournalError> {
+        let Some(stored) = self.parts.journal.get(&self.operation.operation_id).await? else { return Ok(()) };
+        if stored.state.is_final() {
+            return Ok(());
+        }
+        self.operation = stored;
+        if !self.operation.state.is_active() {
+            return self.finish(State::Failed, "stopped before anything was called").await;
+        }
+        if self.operation.attempts.last().is_some_and(|a| a.outcome == Outcome::Started) {
+            self.note(&Act { message: message.to_owned(), untrusted_output: None }, outcome);
+        }
+        // From verifying, `unknown` is no legal move: the call itself had ended.
+        let state = if self.operation.state == State::Verifying && state == State::Unknown { State::Interrupted } else { state };
+        self.finish(state, message).await
+    }
+}

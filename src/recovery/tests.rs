@@ -1,0 +1,303 @@
+//! Operations from plan to end: a fake actuator and a fake check behind their traits, a real store on disk.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+
+use super::*;
+use crate::{
+    ports::{Clock as _, Ports, exec::SystemExec, fake::FakeClock, http::Client},
+    store::Store,
+    types::{
+        ids::OperationId,
+        issue::IssueType,
+        redact::Redactor,
+        target::{Policy, TargetName},
+    },
+};
+
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Counts calls; what an act does is scripted.
+#[derive(Default)]
+struct FakeActuator {
+    calls: AtomicUsize,
+    call: Mutex<String>,
+    result: Mutex<Option<ActError>>,
+    hang: AtomicBool,
+}
+
+#[async_trait]
+impl Actuator for FakeActuator {
+    fn kind(&self) -> &'static str {
+        "fake"
+    }
+
+    async fn prepare(&self, _ports: &Ports) -> Result<Prepared, String> {
+        Ok(Prepared { call: self.call.lock().expect("no panic").clone(), ..Default::default() })
+    }
+
+    async fn act(&self, _ports: &Ports, _prepared: &Prepared) -> Result<Act, ActError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.hang.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let result = self.result.lock().expect("no panic").clone();
+        result.map_or_else(|| Ok(Act { message: "done".to_owned(), untrusted_output: Some("password=canary-1".to_owned()) }), Err)
+    }
+}
+
+struct FakeVitals(AtomicBool);
+
+#[async_trait]
+impl Vitals for FakeVitals {
+    async fn look(&self, _target: &TargetName) -> Vital {
+        let well = self.0.load(Ordering::SeqCst);
+        Vital { well, summary: if well { "ok" } else { "down" }.to_owned() }
+    }
+}
+
+struct Bench {
+    recovery: Recovery,
+    restart: Arc<FakeActuator>,
+    failover: Arc<FakeActuator>,
+    vitals: Arc<FakeVitals>,
+    clock: Arc<FakeClock>,
+}
+
+fn bench(folder: &Path, policy: Policy, read_only: bool) -> Bench {
+    let (restart, failover) = (Arc::new(FakeActuator::default()), Arc::new(FakeActuator::default()));
+    let vitals = Arc::new(FakeVitals(AtomicBool::new(true)));
+    let clock = Arc::new(FakeClock::at("2026-11-23T03:00:00Z"));
+    let actuators: BTreeMap<Action, Arc<dyn Actuator>> =
+        BTreeMap::from([(Action::RestartService, restart.clone() as _), (Action::Failover, failover.clone() as _)]);
+    let target = Target {
+        name: "shop".parse().expect("a name"),
+        policy,
+        actuators,
+        check: Some("application".to_owned()),
+        soak: Duration::ZERO,
+        verify_timeout: Duration::ZERO,
+        facts: BTreeMap::new(),
+    };
+    let parts = Parts {
+        settings: RecoverySettings::default(),
+        targets: BTreeMap::from([(target.name.clone(), target)]),
+        journal: Arc::new(Store::at(folder.join("opsmedic.db"))),
+        vitals: vitals.clone(),
+        ports: Ports { clock: clock.clone(), exec: Arc::new(SystemExec), http: Arc::new(Client::default()) },
+        owner: Owner("test".to_owned()),
+        redactor: Arc::new(Redactor::default()),
+        command: "opsmedic".to_owned(),
+        read_only,
+    };
+    Bench { recovery: Recovery::new(parts), restart, failover, vitals, clock }
+}
+
+fn request(issue: IssueType, key: Option<&str>) -> TriggerRequest {
+    TriggerRequest { issue_type: issue, target: "shop".to_owned(), reason: "it is down".to_owned(), idempotency_key: key.map(str::to_owned) }
+}
+
+fn calls(actuator: &FakeActuator) -> usize {
+    actuator.calls.load(Ordering::SeqCst)
+}
+
+fn code(result: Result<Operation, RecoveryError>) -> &'static str {
+    result.map_or_else(|e| e.code(), |o| o.state.name())
+}
+
+#[tokio::test]
+async fn acts_verifies_records_and_then_cools_down_over_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = bench(folder.path(), Policy::Auto, false);
+    let done = first.recovery.trigger(request(IssueType::ServiceUnavailable, Some("k1")), WAIT).await.expect("runs");
+    assert_eq!((done.state, calls(&first.restart), calls(&first.failover)), (State::Succeeded, 1, 0));
+    assert_eq!((done.before.as_deref(), done.after.as_deref()), (Some("ok"), Some("ok")));
+    assert_eq!(done.attempts[0].untrusted_output.as_deref(), Some("password=[redacted]"));
+    // The same key gives the same operation; another key is in cooldown.
+    let again = first.recovery.trigger(request(IssueType::ServiceUnavailable, Some("k1")), WAIT).await.expect("known");
+    assert_eq!(again.operation_id, done.operation_id);
+    assert_eq!(code(first.recovery.trigger(request(IssueType::ServiceUnavailable, Some("k2")), WAIT).await), "cooldown");
+    assert_eq!(code(first.recovery.trigger(request(IssueType::HighLatency, Some("k1")), WAIT).await), "idempotency_conflict");
+    // Renaming the issue leaves only actions that were not tried.
+    assert_eq!(code(first.recovery.trigger(request(IssueType::MemoryExhaustion, None), WAIT).await), "cooldown");
+
+    let second = bench(folder.path(), Policy::Auto, false);
+    assert_eq!(code(second.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "cooldown");
+    second.clock.advance_seconds(-86_400);
+    assert_eq!(code(second.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "cooldown");
+    second.clock.advance_seconds(86_400 + 301);
+    assert_eq!(code(second.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "succeeded");
+    assert_eq!(calls(&second.restart), 1);
+    let stats = second.recovery.statistics(None).await.expect("reads");
+    assert_eq!((stats.ended, stats.succeeded, stats.by_action["restart_service"].as_str()), (2, 2, "2/2"));
+}
+
+#[tokio::test]
+async fn a_failure_goes_on_to_the_next_action_and_a_timeout_stops() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    *bench.restart.result.lock().expect("no panic") = Some(ActError::failed("no"));
+    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    let outcomes: Vec<Outcome> = done.attempts.iter().map(|a| a.outcome).collect();
+    assert_eq!((done.state, outcomes), (State::Succeeded, vec![Outcome::Failed, Outcome::Succeeded]));
+
+    bench.clock.advance_seconds(301);
+    *bench.restart.result.lock().expect("no panic") = Some(ActError::unknown("timed out"));
+    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    assert_eq!((done.state, done.attempts.len()), (State::Unknown, 1));
+
+    bench.clock.advance_seconds(301);
+    *bench.restart.result.lock().expect("no panic") = None;
+    bench.vitals.0.store(false, Ordering::SeqCst);
+    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    assert_eq!((done.state, done.attempts.len(), done.after.is_some()), (State::FailedVerification, 2, true));
+    // Cooldown follows failures too.
+    assert_eq!(code(bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "cooldown");
+}
+
+#[tokio::test]
+async fn approval_is_needed_once_expires_and_is_bound_to_the_plan() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Approve, false);
+    let waiting = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("a")), WAIT).await.expect("recorded");
+    assert_eq!((waiting.state, calls(&bench.restart)), (State::Planned, 0));
+    assert!(waiting.message.contains(&format!("opsmedic recover approve {}", waiting.operation_id)));
+    // A model that mints a new key joins the same operation.
+    let joined = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("b")), WAIT).await.expect("joined");
+    assert_eq!((joined.operation_id.clone(), joined.state), (waiting.operation_id.clone(), State::Planned));
+    bench.recovery.approve(&waiting.operation_id, "uid 0").await.expect("approves");
+    assert_eq!(bench.recovery.approve(&waiting.operation_id, "uid 0").await.expect_err("once").code(), "not_pending");
+    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("a")), WAIT).await.expect("runs");
+    assert_eq!((done.state, done.approved_by.as_deref(), calls(&bench.restart)), (State::Succeeded, Some("uid 0"), 1));
+
+    // Drift: what would be called changed after the approval.
+    bench.clock.advance_seconds(301);
+    let waiting = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("c")), WAIT).await.expect("recorded");
+    bench.recovery.approve(&waiting.operation_id, "uid 0").await.expect("approves");
+    "something else".clone_into(&mut bench.restart.call.lock().expect("no panic"));
+    assert_eq!(code(bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("c")), WAIT).await), "drift");
+    assert_eq!(calls(&bench.restart), 1);
+
+    // Expiry.
+    let waiting = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("d")), WAIT).await.expect("recorded");
+    bench.clock.advance_seconds(31 * 60);
+    assert_eq!(bench.recovery.get(&waiting.operation_id).await.expect("reads").state, State::Expired);
+    assert_eq!(bench.recovery.approve(&waiting.operation_id, "uid 0").await.expect_err("too late").code(), "not_pending");
+    assert_eq!(code(bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("d")), WAIT).await), "expired");
+}
+
+#[tokio::test]
+async fn refusals_call_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (policy, read_only, target, expected) in [
+        (Policy::Auto, true, "shop", "read_only"),
+        (Policy::Deny, false, "shop", "denied"),
+        (Policy::Auto, false, "", "unknown_target"),
+        (Policy::Auto, false, "*", "unknown_target"),
+        (Policy::Auto, false, "sho", "unknown_target"),
+        (Policy::Auto, false, "shop ", "unknown_target"),
+    ] {
+        let bench = bench(folder.path(), policy, read_only);
+        let request = TriggerRequest { target: target.to_owned(), ..request(IssueType::ServiceUnavailable, None) };
+        assert_eq!(code(bench.recovery.trigger(request, WAIT).await), expected, "{target:?}");
+        assert_eq!(calls(&bench.restart), 0);
+    }
+    let bench = bench(folder.path(), Policy::Auto, false);
+    assert_eq!(code(bench.recovery.trigger(request(IssueType::HighLatency, None), WAIT).await), "nothing_to_do");
+    assert_eq!(
+        code(bench.recovery.trigger(TriggerRequest { reason: " ".to_owned(), ..request(IssueType::ServiceUnavailable, None) }, WAIT).await),
+        "invalid_input"
+    );
+}
+
+#[tokio::test]
+async fn fifty_racing_calls_from_two_processes_act_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (a, b) = (bench(folder.path(), Policy::Auto, false), bench(folder.path(), Policy::Auto, false));
+    let racing = (0..50).map(|i| {
+        let recovery = if i % 2 == 0 { a.recovery.clone() } else { b.recovery.clone() };
+        tokio::spawn(async move { code(recovery.trigger(request(IssueType::ServiceUnavailable, Some(&format!("key-{i}"))), WAIT).await) })
+    });
+    let codes: Vec<&str> = futures::future::join_all(racing).await.into_iter().map(|r| r.expect("no panic")).collect();
+    assert_eq!(calls(&a.restart) + calls(&b.restart), 1, "{codes:?}");
+    assert!(codes.iter().all(|c| ["succeeded", "cooldown", "in_progress"].contains(c)), "{codes:?}");
+}
+
+#[tokio::test]
+async fn a_shutdown_in_the_middle_is_recorded_and_a_crash_is_found_at_the_next_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stopped = bench(folder.path(), Policy::Auto, false);
+    stopped.restart.hang.store(true, Ordering::SeqCst);
+    let running = stopped.recovery.trigger(request(IssueType::ServiceUnavailable, None), Duration::from_millis(300)).await.expect("a handle");
+    assert_eq!(running.state, State::Running);
+    assert_eq!(code(stopped.recovery.trigger(request(IssueType::HighErrorRate, None), WAIT).await), "in_progress");
+    stopped.recovery.shut_down().await;
+    let after = stopped.recovery.get(&running.operation_id).await.expect("reads");
+    assert_eq!((after.state, after.attempts[0].outcome), (State::Interrupted, Outcome::Interrupted));
+
+    // A process that dies records nothing; its operation is found by the next one, and cooldown holds.
+    let dead = bench(folder.path(), Policy::Auto, false);
+    dead.clock.advance_seconds(301);
+    dead.restart.hang.store(true, Ordering::SeqCst);
+    let running = dead.recovery.trigger(request(IssueType::ServiceUnavailable, None), Duration::from_millis(300)).await.expect("a handle");
+    let next = bench(folder.path(), Policy::Auto, false);
+    next.clock.advance_seconds(302);
+    assert!(next.recovery.interrupt_orphans(&|_| false).await.expect("reads").is_empty(), "its holder may live");
+    let orphans = next.recovery.interrupt_orphans(&|owner| owner.0 == "test").await.expect("writes");
+    assert_eq!((orphans.len(), orphans[0].operation_id.clone(), orphans[0].state), (1, running.operation_id, State::Interrupted));
+    assert_eq!(code(next.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "cooldown");
+    // The dead one is fenced if it comes back.
+    assert_eq!(calls(&next.restart), 0);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_means_nothing_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("opsmedic.db"), "not a database at all, but a file that somebody else may want to keep as it is").expect("writes");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    assert_eq!(code(bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "store_unavailable");
+    assert_eq!(calls(&bench.restart), 0);
+}
+
+#[tokio::test]
+async fn illegal_moves_and_overtaken_holders_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    let journal = Store::at(folder.path().join("opsmedic.db"));
+    let mut done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    done.state = State::Running;
+    assert!(matches!(journal.update(&done, State::Succeeded, None).await, Err(JournalError::IllegalMove { .. })));
+    assert!(matches!(journal.update(&done, State::Approved, None).await, Err(JournalError::Fenced { .. })));
+    let (target, now) = ("shop".parse().expect("a name"), bench.clock.now());
+    let (a, b) = (OperationId::random(), OperationId::random());
+    let ttl = SignedDuration::from_secs(10);
+    let owner = Owner("x".to_owned());
+    let lease = journal.acquire(&target, &a, &owner, now, ttl).await.expect("works").expect("free");
+    assert_eq!(journal.acquire(&target, &b, &owner, now, ttl).await.expect("works"), Err(a));
+    let later = now + SignedDuration::from_secs(11);
+    let newer = journal.acquire(&target, &b, &owner, later, ttl).await.expect("works").expect("run out");
+    assert!(newer.fence > lease.fence);
+    assert!(matches!(journal.renew(&lease, later, ttl).await, Err(JournalError::Fenced { .. })));
+}
+
+#[test]
+fn final_states_have_no_exit_and_every_state_can_be_left_or_is_final() {
+    for state in [State::Succeeded, State::Failed, State::FailedVerification, State::Unknown, State::Interrupted, State::Expired] {
+        assert!(state.is_final() && !state.is_active());
+    }
+    for state in [State::Planned, State::Approved, State::Running, State::Verifying] {
+        assert!(!state.is_final() && !state.next().contains(&State::Planned));
+    }
+    assert!(!State::Planned.next().contains(&State::Running), "nothing runs without approval");
+    assert!(State::Running.next().iter().all(|s| *s != State::Succeeded), "nothing succeeds without verification");
+}

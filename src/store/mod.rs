@@ -1,0 +1,120 @@
+//! The store: implements the rooms' storage traits on SQLite. The only home of SQL.
+//!
+//! Opened at first use, so that what needs no store starts and works without one; a failure is tried again at the next use.
+//!
+//! **Invariant:** a method returns only after what it wrote is on disk (WAL with synchronous=FULL), and a store of a newer version or with
+//! a damaged file is refused, never mended or overwritten.
+
+mod health;
+mod recovery;
+
+use std::{
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    SqlitePool,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::OnceCell;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+
+/// How long a writer waits for another process's transaction.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Its folder cannot be made.
+    #[error("cannot create {folder}: {source}")]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It was written by a newer version, or is of another make.
+    #[error("{path} has another schema than this version: {source}; use the version that wrote it, or name another file in [store] path")]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A database error.
+    #[error("{path}: {source}")]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// A row that this version cannot read.
+    #[error("{path}: {what} cannot be read")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Which row.
+        what: String,
+    },
+}
+
+/// A SQLite file that is opened when it is first needed.
+pub struct Store {
+    path: PathBuf,
+    pool: OnceCell<SqlitePool>,
+}
+
+impl Store {
+    /// The store at this path; nothing is opened yet.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path, pool: OnceCell::new() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    async fn pool(&self) -> Result<&SqlitePool, StoreError> {
+        self.pool.get_or_try_init(|| open(&self.path)).await
+    }
+
+    fn database(&self, source: sqlx::Error) -> StoreError {
+        StoreError::Database { path: self.path.clone(), source }
+    }
+
+    fn corrupt(&self, what: impl Into<String>) -> StoreError {
+        StoreError::Corrupt { path: self.path.clone(), what: what.into() }
+    }
+}
+
+async fn open(path: &Path) -> Result<SqlitePool, StoreError> {
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        // Readable by its owner only: reasons and outputs of recoveries are in it.
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY);
+    let database = |source| StoreError::Database { path: path.to_owned(), source };
+    let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await.map_err(database)?;
+    MIGRATIONS.run(&pool).await.map_err(|source| StoreError::Schema { path: path.to_owned(), source })?;
+    Ok(pool)
+}
+
+fn millis(moment: jiff::Timestamp) -> i64 {
+    moment.as_millisecond()
+}
+
+#[cfg(test)]
+mod tests;
