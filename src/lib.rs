@@ -7,5 +7,6 @@
 pub mod engines;
 pub mod health;
 pub mod incident;
+pub mod playbook;
 pub mod ports;
 pub mod types;
