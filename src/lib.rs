@@ -7,6 +7,7 @@
 pub mod engines;
 pub mod health;
 pub mod incident;
+pub mod playbook;
 pub mod ports;
 pub mod recovery;
 pub mod store;
