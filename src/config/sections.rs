@@ -1,0 +1,102 @@
+//! Hands each section to its owner.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use toml::de::ValueDeserializer;
+
+use super::{
+    Config, ConfigError, Env, HealthEntry, McpSettings, PlaybookSettings, targets,
+    tree::{self, Places, Source, Table},
+};
+use crate::{
+    health::{self, checks},
+    incident::ClassifySettings,
+    recovery::RecoverySettings,
+    types::{lang::Lang, suggest},
+};
+
+/// Every top-level key, for the error about an unknown one.
+const KEYS: &[&str] = &["host", "lang", "store", "classify", "health", "logs", "playbooks", "recovery", "targets", "mcp"];
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct StoreSection {
+    /// The SQLite file.
+    path: Option<std::path::PathBuf>,
+}
+
+/// How long health reports are kept unless configured otherwise.
+const DEFAULT_HISTORY_DAYS: u32 = 14;
+
+/// Reads the whole file.
+pub(super) fn read(source: &Source<'_>, env: &Env) -> Result<Config, ConfigError> {
+    let (mut root, places) = source.parse()?;
+    let host = root.take("host").map(|n| tree::read::<String>(n, &places)).transpose()?.unwrap_or_else(host_name);
+    let lang = root.take("lang").map(|n| tree::read::<Lang>(n, &places)).transpose()?.unwrap_or_default();
+    let store: StoreSection = root.take_table("store", &places)?.read(&places)?;
+    let classify = checked(root.take_table("classify", &places)?, &places, ClassifySettings::validate)?;
+    let (health, history_days) = health(root.take_table("health", &places)?, &places)?;
+    let logs = checked(root.take_table("logs", &places)?, &places, crate::logs::Settings::validate)?;
+    let playbooks: PlaybookSettings = root.take_table("playbooks", &places)?.read(&places)?;
+    let recovery = checked(root.take_table("recovery", &places)?, &places, RecoverySettings::validate)?;
+    let mcp = checked(root.take_table("mcp", &places)?, &places, budget)?;
+    let targets = root.take("targets").map_or_else(|| Ok(Vec::new()), |node| targets::read(node, &places))?;
+    if let Some((key, span, _)) = root.rest().next() {
+        return Err(places.wrong(span, unknown(&key, KEYS.iter().copied())));
+    }
+    let store_path = store.path.unwrap_or_else(|| env.state_dir.join("opsmedic.db"));
+    Ok(Config { path: None, host, lang, store_path, classify, health, history_days, logs, playbooks, recovery, targets, mcp })
+}
+
+/// `unknown key 'x'; known are ..; did you mean y?`
+pub(super) fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let hint = suggest::nearest(key, known.clone()).map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+    format!("unknown key; the known ones here are {}{hint}", known.collect::<Vec<_>>().join(", "))
+}
+
+/// Reads a section and holds it against its own rules.
+fn checked<T: serde::de::DeserializeOwned>(table: Table<'_>, places: &Places<'_>, validate: impl Fn(&T) -> Result<(), String>) -> Result<T, ConfigError> {
+    let span = table.span.clone();
+    let section: T = table.read(places)?;
+    validate(&section).map_err(|message| places.wrong(span, message))?;
+    Ok(section)
+}
+
+fn budget(settings: &McpSettings) -> Result<(), String> {
+    if (4_096..=1_048_576).contains(&settings.output_budget_bytes) { Ok(()) } else { Err("mcp.output_budget_bytes is out of range: write 4096 to 1048576".to_owned()) }
+}
+
+/// One entry for every kind of check, in the registry's order, and the keys that belong to the whole section.
+fn health(mut table: Table<'_>, places: &Places<'_>) -> Result<(Vec<HealthEntry>, u32), ConfigError> {
+    let mut entries = Vec::with_capacity(checks::ALL.len());
+    for kind in checks::ALL {
+        let check: Option<Arc<dyn health::Check>> = match table.take(kind.name()) {
+            Some(node) => {
+                let span = node.span();
+                Some(kind.build(ValueDeserializer::from(node)).map_err(|e| tree::place(&e, span, places))?.into())
+            }
+            None => kind.unconfigured().map(Into::into),
+        };
+        entries.push(HealthEntry { name: kind.name().to_owned(), check });
+    }
+    let history_days = match table.take("history_days") {
+        Some(node) => {
+            let span = node.span();
+            let days: u32 = tree::read(node, places)?;
+            if !(1..=3_650).contains(&days) {
+                return Err(places.wrong(span, "out of range: write 1 to 3650 days"));
+            }
+            days
+        }
+        None => DEFAULT_HISTORY_DAYS,
+    };
+    if let Some((key, span, _)) = table.rest().next() {
+        return Err(places.wrong(span, unknown(&key, checks::ALL.iter().map(|k| k.name()).chain(["history_days"]))));
+    }
+    Ok((entries, history_days))
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

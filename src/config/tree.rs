@@ -1,0 +1,165 @@
+//! The parsed file with the place of every key, so that each section can be read by its own room and errors still name line and key.
+
+use std::{borrow::Cow, ops::Range, path::PathBuf};
+
+use serde::de::DeserializeOwned;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue, ValueDeserializer},
+};
+
+use super::{ConfigError, env};
+
+/// A node of the file.
+pub(super) type Node<'i> = Spanned<DeValue<'i>>;
+
+/// The text and its name.
+pub(super) struct Source<'i> {
+    pub(super) text: &'i str,
+    file: String,
+}
+
+impl<'i> Source<'i> {
+    pub(super) fn new(text: &'i str, path: Option<PathBuf>) -> Self {
+        Self { text, file: path.map_or_else(|| "configuration".to_owned(), |p| p.display().to_string()) }
+    }
+
+    /// Parses the text, remembers every key's place, and fills in `${..}`.
+    pub(super) fn parse(&self) -> Result<(Table<'i>, Places<'_>), ConfigError> {
+        let mut places = Places { source: self, keys: Vec::new() };
+        let mut root = DeTable::parse(self.text).map_err(|e| places.locate(&e))?;
+        places.index(root.get_ref(), "");
+        interpolate(root.get_mut(), &places)?;
+        let span = root.span();
+        Ok((Table { entries: root.into_inner(), span }, places))
+    }
+}
+
+/// Where each key stands.
+pub(super) struct Places<'s> {
+    source: &'s Source<'s>,
+    keys: Vec<(Range<usize>, String)>,
+}
+
+impl Places<'_> {
+    fn index(&mut self, table: &DeTable<'_>, prefix: &str) {
+        for (key, value) in table {
+            let path = if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
+            self.keys.push((key.span(), path.clone()));
+            self.index_value(value, path);
+        }
+    }
+
+    fn index_value(&mut self, value: &Node<'_>, path: String) {
+        match value.get_ref() {
+            DeValue::Table(inner) => self.index(inner, &path),
+            DeValue::Array(items) => {
+                for (i, item) in items.iter().enumerate() {
+                    self.index_value(item, format!("{path}[{i}]"));
+                }
+            }
+            _ => {}
+        }
+        self.keys.push((value.span(), path));
+    }
+
+    /// The key whose place is the smallest around an offset.
+    fn key_at(&self, offset: usize) -> String {
+        let around = self.keys.iter().filter(|(span, _)| span.contains(&offset) || span.start == offset);
+        around.min_by_key(|(span, path)| (span.len(), std::cmp::Reverse(path.len()))).map(|(_, path)| path.clone()).unwrap_or_default()
+    }
+
+    /// An error of the TOML crate or of a section, with its place.
+    pub(super) fn locate(&self, error: &toml::de::Error) -> ConfigError {
+        self.wrong(error.span().unwrap_or(0..0), error.message().replace('\n', "; "))
+    }
+
+    /// An error of ours at a place.
+    pub(super) fn wrong(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
+        let before = &self.source.text[..self.source.text.floor_char_boundary(span.start)];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        ConfigError::Wrong {
+            file: self.source.file.clone(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            key: self.key_at(span.start),
+            message: message.into(),
+        }
+    }
+}
+
+/// A table whose entries are taken one by one.
+pub(super) struct Table<'i> {
+    entries: DeTable<'i>,
+    pub(super) span: Range<usize>,
+}
+
+impl<'i> Table<'i> {
+    /// The table in a node; an error names the place if it is none.
+    pub(super) fn of(node: Node<'i>, places: &Places<'_>) -> Result<Self, ConfigError> {
+        let span = node.span();
+        match node.into_inner() {
+            DeValue::Table(entries) => Ok(Self { entries, span }),
+            other => Err(places.wrong(span, format!("expected a table, found {}", other.type_str()))),
+        }
+    }
+
+    /// Takes an entry out.
+    pub(super) fn take(&mut self, key: &str) -> Option<Node<'i>> {
+        self.entries.remove(key)
+    }
+
+    /// Takes an entry out that must be a table, empty if it is absent.
+    pub(super) fn take_table(&mut self, key: &str, places: &Places<'_>) -> Result<Self, ConfigError> {
+        self.take(key).map_or_else(|| Ok(Self { entries: DeTable::new(), span: self.span.clone() }), |node| Self::of(node, places))
+    }
+
+    /// What is left, as key, place of the key, value.
+    pub(super) fn rest(self) -> impl Iterator<Item = (String, Range<usize>, Node<'i>)> {
+        self.entries.into_iter().map(|(key, value)| (key.get_ref().to_string(), key.span(), value))
+    }
+
+    /// Reads what is left as a section.
+    pub(super) fn read<T: DeserializeOwned>(self, places: &Places<'_>) -> Result<T, ConfigError> {
+        read(Spanned::new(self.span, DeValue::Table(self.entries)), places)
+    }
+}
+
+/// Reads a node as a section.
+pub(super) fn read<T: DeserializeOwned>(node: Node<'_>, places: &Places<'_>) -> Result<T, ConfigError> {
+    let span = node.span();
+    T::deserialize(ValueDeserializer::from(node)).map_err(|e| place(&e, span, places))
+}
+
+/// An error with its own place, or else with its section's.
+pub(super) fn place(error: &toml::de::Error, section: Range<usize>, places: &Places<'_>) -> ConfigError {
+    if error.span().is_some() { places.locate(error) } else { places.wrong(section, error.message()) }
+}
+
+/// Replaces strings that are exactly `${NAME}` or `${file:/path}`.
+fn interpolate(table: &mut DeTable<'_>, places: &Places<'_>) -> Result<(), ConfigError> {
+    for (_, value) in table.iter_mut() {
+        interpolate_value(value, places)?;
+    }
+    Ok(())
+}
+
+fn interpolate_value(node: &mut Node<'_>, places: &Places<'_>) -> Result<(), ConfigError> {
+    let span = node.span();
+    match node.get_mut() {
+        DeValue::Table(table) => interpolate(table, places),
+        DeValue::Array(items) => items.iter_mut().try_for_each(|item| interpolate_value(item, places)),
+        DeValue::String(text) => {
+            let Some(name) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) else { return Ok(()) };
+            let value = match name.strip_prefix("file:") {
+                Some(path) => std::fs::read_to_string(path)
+                    .map(|content| content.lines().next().unwrap_or_default().to_owned())
+                    .map_err(|e| places.wrong(span, format!("the file of ${{file:..}} cannot be read: {e}")))?,
+                None => env::variable(name).ok_or_else(|| places.wrong(span, format!("the environment variable {name} is not set")))?,
+            };
+            *text = Cow::Owned(value);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,12 @@
+//! What joins rooms: the services together as the faces get them, and the next call that an answer suggests.
+//!
+//! Holds no rule of its own about health, logs, severity or recovery.
+//!
+//! **Invariant:** a suggestion has complete arguments that were configured or computed, never text from the outside.
+
+pub mod drill;
+pub mod next;
+mod services;
+
+pub use next::NextCall;
+pub use services::Services;

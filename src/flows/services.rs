@@ -1,0 +1,43 @@
+//! The rooms' services together.
+
+use std::sync::Arc;
+
+use crate::{
+    health::Health,
+    incident::Classifier,
+    logs::Logs,
+    playbook::{Facts, Library},
+    recovery::Recovery,
+    types::{lang::Lang, redact::Redactor},
+};
+
+/// What the faces (MCP, command line) work with; put together by the composition root.
+pub struct Services {
+    /// The name of this machine in answers.
+    pub host: String,
+    /// The language of texts where a caller names none.
+    pub lang: Lang,
+    /// The largest structured answer, and the largest text, in bytes.
+    pub output_budget_bytes: usize,
+    /// Takes secrets out of every answer.
+    pub redactor: Arc<Redactor>,
+    /// Judges incidents.
+    pub classifier: Classifier,
+    /// Runs checks.
+    pub health: Health,
+    /// Reads logs.
+    pub logs: Arc<Logs>,
+    /// Knows playbooks.
+    pub playbooks: Library,
+    /// Acts.
+    pub recovery: Recovery,
+}
+
+impl Services {
+    /// The configured facts of a target, for its playbooks; none for a name that is not in the inventory.
+    pub fn facts(&self, target: Option<&str>) -> Option<Facts> {
+        let Some(name) = target else { return Some(Facts::default()) };
+        let target = self.recovery.target(name).ok()?;
+        Some(Facts { target: Some(target.name.to_string()), values: target.facts.clone() })
+    }
+}

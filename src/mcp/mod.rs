@@ -1,0 +1,20 @@
+//! The MCP face: tools over the protocol. The only home of the protocol's crate.
+//!
+//! Parses arguments, calls one room, renders its answer. Decides nothing about systems.
+//!
+//! **Invariant:** every string that leaves here was redacted and sanitised, every answer fits the budget and names the host, and stdout
+//! carries nothing but protocol.
+
+mod answer;
+mod budget;
+mod error;
+mod schema;
+mod server;
+mod stdio;
+mod text;
+pub mod tools;
+
+pub use answer::finish;
+pub use error::ToolError;
+pub use server::{Server, describe};
+pub use stdio::serve;

@@ -1,0 +1,110 @@
+//! `get_recovery`
+
+use async_trait::async_trait;
+use rmcp::model::JsonObject;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::{Answer, Hints, LOOKS, ToolKind, input, output, parse};
+use crate::{
+    flows::Services,
+    mcp::ToolError,
+    recovery::{Action, Operation, OperationFilter, Statistics},
+    types::{
+        ids::OperationId,
+        target::{Policy, TargetName},
+    },
+};
+
+/// Operations that are shown without a limit.
+const DEFAULT_LIMIT: u32 = 10;
+
+pub(super) struct GetRecovery;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// One operation, as trigger_recovery returned its id.
+    #[serde(default)]
+    operation_id: Option<OperationId>,
+    /// Only this target's operations.
+    #[serde(default)]
+    target: Option<String>,
+    /// How many operations at the most, newest first; 1 to 100, default 10.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    limit: Option<u32>,
+}
+
+/// Operations, figures and the inventory.
+#[derive(Serialize, JsonSchema)]
+struct Recoveries {
+    /// The operations, newest first.
+    operations: Vec<Operation>,
+    /// The last 24 hours.
+    statistics: Statistics,
+    /// What recovery may act on.
+    targets: Vec<TargetLine>,
+}
+
+/// A target of the inventory.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct TargetLine {
+    /// Its name.
+    name: TargetName,
+    /// Who must agree.
+    policy: Policy,
+    /// What can be done.
+    actions: Vec<Action>,
+}
+
+#[async_trait]
+impl ToolKind for GetRecovery {
+    fn name(&self) -> &'static str {
+        "get_recovery"
+    }
+
+    fn title(&self) -> &'static str {
+        "Get recovery"
+    }
+
+    fn description(&self) -> &'static str {
+        include_str!("../../../tools/get_recovery/description.md").trim_ascii()
+    }
+
+    fn hints(&self) -> Hints {
+        LOOKS
+    }
+
+    fn input_schema(&self) -> JsonObject {
+        input::<Arguments>()
+    }
+
+    fn output_schema(&self) -> JsonObject {
+        output::<Recoveries>()
+    }
+
+    async fn call(&self, services: &Services, arguments: JsonObject, _cancel: CancellationToken) -> Result<Answer, ToolError> {
+        let arguments: Arguments = parse(arguments)?;
+        let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=100).contains(&limit) {
+            return Err(ToolError::new("invalid_input", format!("limit is {limit}"), "write 1 to 100"));
+        }
+        let recovery = &services.recovery;
+        let target = arguments.target.map(|name| recovery.target(&name).map(|t| t.name.clone())).transpose()?;
+        let operations = match &arguments.operation_id {
+            Some(id) => vec![recovery.get(id).await?],
+            None => recovery.list(&OperationFilter { target: target.clone(), limit, ..Default::default() }).await?,
+        };
+        let statistics = recovery.statistics(target).await?;
+        let targets = recovery.targets().values().map(|t| TargetLine { name: t.name.clone(), policy: t.policy, actions: t.actuators.keys().copied().collect() }).collect();
+        let headline = match operations.as_slice() {
+            [] => "no recoveries recorded".to_owned(),
+            [one] => format!("{}: {} on {}: {}", one.state.name(), one.issue_type, one.target, one.message),
+            many => format!("{} recoveries, newest {} on {}", many.len(), many[0].state.name(), many[0].target),
+        };
+        Answer::new(headline, &Recoveries { operations, statistics, targets })
+    }
+}

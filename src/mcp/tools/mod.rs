@@ -1,0 +1,93 @@
+//! The tools: one file each, one line in [`ALL`]; description, schema and example of each are in the folder `tools/` of the project.
+
+mod analyze_logs;
+mod classify_incident;
+mod get_playbook;
+mod get_recovery;
+mod plan_recovery;
+mod run_health_checks;
+mod trigger_recovery;
+
+use async_trait::async_trait;
+use rmcp::model::JsonObject;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+pub use super::answer::Answer;
+use super::{ToolError, schema};
+use crate::flows::Services;
+
+/// Every tool, in the order in which lists show them.
+pub const ALL: &[&dyn ToolKind] = &[
+    &run_health_checks::RunHealthChecks,
+    &analyze_logs::AnalyzeLogs,
+    &classify_incident::ClassifyIncident,
+    &get_playbook::GetPlaybook,
+    &plan_recovery::PlanRecovery,
+    &trigger_recovery::TriggerRecovery,
+    &get_recovery::GetRecovery,
+];
+
+/// What clients may assume of a tool.
+#[derive(Debug, Clone, Copy)]
+pub struct Hints {
+    /// Changes nothing.
+    pub read_only: bool,
+    /// May destroy something.
+    pub destructive: bool,
+    /// A repeated call has no further effect.
+    pub idempotent: bool,
+    /// Reaches beyond this machine.
+    pub open_world: bool,
+}
+
+/// A tool that only looks.
+pub(super) const LOOKS: Hints = Hints { read_only: true, destructive: false, idempotent: true, open_world: false };
+
+/// A tool: parse, call one room, render.
+#[async_trait]
+pub trait ToolKind: Sync {
+    /// snake_case, verb_noun.
+    fn name(&self) -> &'static str;
+
+    /// For people.
+    fn title(&self) -> &'static str;
+
+    /// For models: when to use it, with an example. Under 2 KB.
+    fn description(&self) -> &'static str;
+
+    /// What clients may assume.
+    fn hints(&self) -> Hints;
+
+    /// The schema of the arguments.
+    fn input_schema(&self) -> JsonObject;
+
+    /// The schema of the structured answer.
+    fn output_schema(&self) -> JsonObject;
+
+    /// Answers a call.
+    ///
+    /// # Errors
+    /// What the caller can understand and act on.
+    async fn call(&self, services: &Services, arguments: JsonObject, cancel: CancellationToken) -> Result<Answer, ToolError>;
+}
+
+/// The tool of this name.
+pub fn find(name: &str) -> Option<&'static dyn ToolKind> {
+    ALL.iter().copied().find(|tool| tool.name() == name)
+}
+
+fn parse<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, ToolError> {
+    serde_json::from_value(arguments.into()).map_err(|e| ToolError::arguments(&e))
+}
+
+fn input<T: JsonSchema>() -> JsonObject {
+    let mut object = schema::of::<T>();
+    object.insert("additionalProperties".to_owned(), false.into());
+    object
+}
+
+fn output<T: JsonSchema>() -> JsonObject {
+    schema::of_answer::<T>()
+}

@@ -1,0 +1,93 @@
+//! `plan_recovery`
+
+use async_trait::async_trait;
+use rmcp::model::JsonObject;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{Answer, Hints, LOOKS, ToolKind, input, output, parse};
+use crate::{
+    flows::{NextCall, Services},
+    mcp::ToolError,
+    recovery::Plan,
+    types::{issue::IssueType, target::Policy},
+};
+
+pub(super) struct PlanRecovery;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// What is to be mended.
+    issue_type: IssueType,
+    /// A configured target, exactly.
+    target: String,
+}
+
+/// A plan, and what stands in its way.
+#[derive(Serialize, JsonSchema)]
+struct Planned {
+    /// What would be done.
+    plan: Plan,
+    /// Why trigger_recovery would refuse right now; absent when it would not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked_by: Option<Blocked>,
+}
+
+/// A refusal that trigger_recovery would give.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Blocked {
+    /// Stable, for programs.
+    code: String,
+    /// Why.
+    message: String,
+    /// What to do about it.
+    hint: String,
+}
+
+#[async_trait]
+impl ToolKind for PlanRecovery {
+    fn name(&self) -> &'static str {
+        "plan_recovery"
+    }
+
+    fn title(&self) -> &'static str {
+        "Plan recovery"
+    }
+
+    fn description(&self) -> &'static str {
+        include_str!("../../../tools/plan_recovery/description.md").trim_ascii()
+    }
+
+    fn hints(&self) -> Hints {
+        Hints { open_world: true, ..LOOKS }
+    }
+
+    fn input_schema(&self) -> JsonObject {
+        input::<Arguments>()
+    }
+
+    fn output_schema(&self) -> JsonObject {
+        output::<Planned>()
+    }
+
+    async fn call(&self, services: &Services, arguments: JsonObject, _cancel: CancellationToken) -> Result<Answer, ToolError> {
+        let arguments: Arguments = parse(arguments)?;
+        let (plan, refusal) = services.recovery.plan(arguments.issue_type, &arguments.target).await?;
+        let actions: Vec<&str> = plan.runnable().map(|s| s.action.name()).collect();
+        let headline = match (&refusal, plan.policy) {
+            (Some(refusal), _) => format!("would be refused ({}): {refusal}", refusal.code()),
+            (None, Policy::Auto) => format!("would run {} on {}", actions.join(", then "), plan.target),
+            (None, _) => format!("would wait for a person's approval, then run {} on {}", actions.join(", then "), plan.target),
+        };
+        let trigger = refusal.is_none().then(|| {
+            let arguments = json!({ "issue_type": plan.issue_type, "target": plan.target, "reason": "say what you saw", "idempotency_key": format!("{}-{}", plan.target, &plan.digest[..12]) });
+            NextCall::new("trigger_recovery", arguments, "carries the plan out; write your own reason")
+        });
+        let blocked_by = refusal.map(|r| Blocked { code: r.code().to_owned(), message: r.to_string(), hint: r.hint() });
+        Ok(Answer::new(headline, &Planned { plan, blocked_by })?.next(trigger))
+    }
+}
