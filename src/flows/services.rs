@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::{
     health::Health,
     incident::Classifier,
     logs::Logs,
     playbook::{Facts, Library},
     recovery::Recovery,
-    types::{lang::Lang, redact::Redactor},
+    types::{lang::Lang, redact::Redactor, sanitise::sanitise},
 };
 
 /// What the faces (MCP, command line) work with; put together by the composition root.
@@ -39,5 +41,28 @@ impl Services {
         let Some(name) = target else { return Some(Facts::default()) };
         let target = self.recovery.target(name).ok()?;
         Some(Facts { target: Some(target.name.to_string()), values: target.facts.clone() })
+    }
+
+    /// A text without secrets and hostile characters.
+    pub fn clean_text(&self, text: &str) -> String {
+        sanitise(&self.redactor.redact(text)).into_owned()
+    }
+
+    /// Cleans every string of an answer; keys too, since they may be names from outside.
+    pub fn clean(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.clean_text(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.clean(item)),
+            Value::Object(object) => {
+                *object = std::mem::take(object)
+                    .into_iter()
+                    .map(|(key, mut item)| {
+                        self.clean(&mut item);
+                        (self.clean_text(&key), item)
+                    })
+                    .collect();
+            }
+            _ => {}
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The words around a verdict: why, what is missing, what contradicts, what would change it.
 
 use super::{
-    BusinessImpact, ClassifySettings, Confidence, Contradiction, Evidence, Metric, Missing, WouldChange,
+    BusinessImpact, ClassifySettings, Confidence, Contradiction, Evidence, Metric, Missing, Policy, WouldChange,
     rules::{self, DecidedBy, Decision},
 };
 use crate::types::{lang::Lang, severity::Severity};
@@ -102,7 +102,7 @@ pub(super) fn contradictions(evidence: &Evidence, decision: &Decision, lang: Lan
 }
 
 /// Tries every threshold on either side of every metric and keeps, per metric and resulting severity, the first that changes the verdict.
-pub(super) fn would_change(settings: &ClassifySettings, evidence: &Evidence, now: Severity) -> Vec<WouldChange> {
+pub(super) fn would_change(policy: Policy, settings: &ClassifySettings, evidence: &Evidence, now: Severity) -> Vec<WouldChange> {
     let mut found: Vec<WouldChange> = Vec::new();
     for metric in Metric::ALL.into_iter().filter(|m| evidence.value(*m).is_some()) {
         let mut seen = Vec::new();
@@ -112,7 +112,7 @@ pub(super) fn would_change(settings: &ClassifySettings, evidence: &Evidence, now
             let (within, sign_within) = (threshold, if metric.lower_is_worse() { ">=" } else { "<=" });
             let tries = [(beyond.clamp(0.0, ceiling(metric)), sign.to_string()), (within, sign_within.to_owned())];
             for (value, sign) in tries {
-                let Ok(other) = rules::decide(settings, &evidence.with(metric, value)) else { continue };
+                let Ok(other) = rules::decide(policy, settings, &evidence.with(metric, value)) else { continue };
                 if other.severity != now && !seen.contains(&other.severity) {
                     seen.push(other.severity);
                     found.push(WouldChange { if_true: format!("{} {sign} {threshold}", metric.name()), severity: other.severity });

@@ -61,20 +61,22 @@ impl Classifier {
         Self { settings, clock }
     }
 
-    /// The same with another policy, for the command line.
-    #[must_use]
-    pub fn with_policy(mut self, policy: Policy) -> Self {
-        self.settings.policy = policy;
-        self
-    }
-
     /// Judges the evidence by the configured policy.
     ///
     /// # Errors
     /// See [`IncidentError`]: no evidence, a value outside its range, or metrics that the policy needs.
     pub fn classify(&self, evidence: &Evidence, lang: Lang) -> Result<Verdict, IncidentError> {
+        self.classify_by(None, evidence, lang)
+    }
+
+    /// The same by another policy, which only a person may choose.
+    ///
+    /// # Errors
+    /// As [`Classifier::classify`].
+    pub fn classify_by(&self, policy: Option<Policy>, evidence: &Evidence, lang: Lang) -> Result<Verdict, IncidentError> {
         evidence.validate()?;
-        let decision = rules::decide(&self.settings, evidence)?;
+        let policy = policy.unwrap_or(self.settings.policy);
+        let decision = rules::decide(policy, &self.settings, evidence)?;
         let contradictions = explain::contradictions(evidence, &decision, lang);
         let lead = lead(evidence, &self.settings);
         let level = self.settings.level(decision.severity);
@@ -83,12 +85,12 @@ impl Classifier {
             severity: decision.severity,
             determined: decision.determined,
             confidence: explain::confidence(evidence, decision.determined, contradictions.len()),
-            policy: self.settings.policy,
+            policy,
             decided_by: decision.decided_by,
             why: explain::why(&decision, lang),
             rules: decision.rows.clone(),
             missing_evidence: explain::missing(evidence, lang),
-            would_change: explain::would_change(&self.settings, evidence, decision.severity),
+            would_change: explain::would_change(policy, &self.settings, evidence, decision.severity),
             contradictions,
             response_team: level.team.clone(),
             sla_minutes: level.sla_minutes,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{ToolError, budget, text};
 use crate::{
     flows::{NextCall, Services, next},
-    types::{bound, sanitise::sanitise},
+    types::bound,
 };
 
 /// What a tool gives to be finished.
@@ -60,13 +60,13 @@ pub fn finish(services: &Services, answer: Answer) -> (Value, String) {
     object.insert("host".to_owned(), json!(services.host));
     object.insert("next_calls".to_owned(), json!(answer.next_calls.into_iter().take(next::MOST).collect::<Vec<_>>()));
     let mut whole = Value::Object(object);
-    clean(services, &mut whole);
+    services.clean(&mut whole);
     let Value::Object(mut object) = whole else { unreachable!("an object stays one") };
     let cuts = budget::fit(&mut object, services.output_budget_bytes);
     object.insert("truncated".to_owned(), json!(cuts));
-    let headline = clean_text(services, &answer.headline);
+    let headline = services.clean_text(&answer.headline);
     let text = match answer.text {
-        Some(text) => format!("{headline}\nhost: {}\n\n{}", services.host, clean_text(services, &text)),
+        Some(text) => format!("{headline}\nhost: {}\n\n{}", services.host, services.clean_text(&text)),
         None => text::outline(&headline, &object),
     };
     (Value::Object(object), fit_text(text, services.output_budget_bytes))
@@ -75,32 +75,10 @@ pub fn finish(services: &Services, answer: Answer) -> (Value, String) {
 /// An error in the same two forms.
 pub(super) fn finish_error(services: &Services, error: &ToolError) -> (Value, String) {
     let mut value = json!({ "code": error.code, "message": bound::cut(&error.message, 2_000), "hint": error.hint, "host": services.host });
-    clean(services, &mut value);
+    services.clean(&mut value);
     let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
     let plain = format!("{}: {}\nhint: {}\nhost: {}", text("code"), text("message"), text("hint"), text("host"));
     (value, plain)
-}
-
-fn clean_text(services: &Services, text: &str) -> String {
-    sanitise(&services.redactor.redact(text)).into_owned()
-}
-
-/// Every string, keys included, since keys may be names from outside.
-fn clean(services: &Services, value: &mut Value) {
-    match value {
-        Value::String(text) => *text = clean_text(services, text),
-        Value::Array(items) => items.iter_mut().for_each(|item| clean(services, item)),
-        Value::Object(object) => {
-            *object = std::mem::take(object)
-                .into_iter()
-                .map(|(key, mut item)| {
-                    clean(services, &mut item);
-                    (clean_text(services, &key), item)
-                })
-                .collect();
-        }
-        _ => {}
-    }
 }
 
 /// Cut at a line, with a word that it was.

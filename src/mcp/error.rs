@@ -55,12 +55,30 @@ impl From<PlaybookError> for ToolError {
 
 impl From<HealthError> for ToolError {
     fn from(error: HealthError) -> Self {
-        Self::new("unknown_check", error.to_string(), "use names from the message, or none for all checks")
+        match error {
+            HealthError::UnknownCheck { .. } => Self::new("unknown_check", error.to_string(), "use names from the message, or none for all checks"),
+            HealthError::History(_) => Self::new("store_unavailable", error.to_string(), "a person checks the store's path, its disk and its permissions"),
+        }
     }
 }
 
 impl From<LogsError> for ToolError {
     fn from(error: LogsError) -> Self {
-        Self::new(error.code(), error.to_string(), error.hint())
+        let (code, hint) = match &error {
+            LogsError::NoPaths { .. } => ("invalid_input", "name what to read"),
+            LogsError::NotFound { .. } | LogsError::NoMatch { .. } => ("not_found", "check the path; globs such as /var/log/app/*.log are accepted"),
+            LogsError::BadGlob { .. } | LogsError::BadWindow(_) | LogsError::BadBucket(_) | LogsError::BadTimezone { .. } => {
+                ("invalid_input", "correct the argument and call again")
+            }
+            LogsError::TooManyFiles { .. } => ("too_many_files", "write a narrower glob"),
+            LogsError::OutsideRoots { .. } | LogsError::Relative { .. } => {
+                ("outside_roots", "use an absolute path inside a root; a person adds roots under [logs] in the configuration")
+            }
+            LogsError::BadPattern { .. } => ("configuration", "a person mends the pattern in the configuration"),
+            LogsError::NothingReadable { .. } => ("not_readable", "the message says why for each file; permissions are a person's to change"),
+            LogsError::Hung { .. } => ("timed_out", "the file system does not answer; run_health_checks disk tells more"),
+            LogsError::Internal(_) => ("internal", "the server goes on; report the defect with its log"),
+        };
+        Self::new(code, error.to_string(), hint)
     }
 }

@@ -9,6 +9,7 @@ pub mod exec;
 #[cfg(test)]
 pub mod fake;
 pub mod http;
+pub mod process;
 
 use std::sync::Arc;
 

@@ -60,8 +60,8 @@ pub struct Parts {
     pub owner: Owner,
     /// Takes secrets out of what is recorded.
     pub redactor: Arc<Redactor>,
-    /// How a person calls this program with the same configuration, such as `opsmedic --config FILE`.
-    pub command: String,
+    /// What a person adds to a command so that it uses the same configuration: ` --config FILE`, or nothing.
+    pub config_option: String,
     /// Refuse every operation.
     pub read_only: bool,
 }
@@ -349,7 +349,7 @@ impl Recovery {
         operation.approved_by = Some(approver.to_owned());
         operation.expires_at = now + self.parts.settings.approval();
         operation.updated_at = now;
-        operation.message = format!("approved by {approver}; the same trigger_recovery call runs it now, until {}", operation.expires_at);
+        operation.message = format!("approved by {approver}; the same call, or `opsmedic recover approve`, runs it until {}", operation.expires_at);
         self.parts.journal.update(&operation, State::Planned, None).await?;
         Ok(operation)
     }

@@ -97,7 +97,7 @@ fn bench(folder: &Path, policy: Policy, read_only: bool) -> Bench {
         ports: Ports { clock: clock.clone(), exec: Arc::new(SystemExec), http: Arc::new(Client::default()) },
         owner: Owner("test".to_owned()),
         redactor: Arc::new(Redactor::default()),
-        command: "opsmedic".to_owned(),
+        config_option: String::new(),
         read_only,
     };
     Bench { recovery: Recovery::new(parts), restart, failover, vitals, clock }

@@ -83,12 +83,12 @@ pub enum DecidedBy {
     NoRule,
 }
 
-/// Judges by the configured policy.
+/// Judges by a policy.
 ///
 /// # Errors
 /// `MissingMetrics` under the quorum policy.
-pub(super) fn decide(settings: &ClassifySettings, evidence: &Evidence) -> Result<Decision, IncidentError> {
-    match settings.policy {
+pub(super) fn decide(policy: Policy, settings: &ClassifySettings, evidence: &Evidence) -> Result<Decision, IncidentError> {
+    match policy {
         Policy::Quorum => quorum::decide(settings, evidence),
         Policy::Guarded => Ok(guarded::decide(settings, evidence)),
     }

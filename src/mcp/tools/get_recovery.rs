@@ -40,8 +40,12 @@ struct Arguments {
 /// Operations, figures and the inventory.
 #[derive(Serialize, JsonSchema)]
 struct Recoveries {
-    /// The operations, newest first.
-    operations: Vec<Operation>,
+    /// The one that was asked for by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<Operation>,
+    /// Without an id: the operations, newest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operations: Option<Vec<Operation>>,
     /// The last 24 hours.
     statistics: Statistics,
     /// What recovery may act on.
@@ -94,17 +98,17 @@ impl ToolKind for GetRecovery {
         }
         let recovery = &services.recovery;
         let target = arguments.target.map(|name| recovery.target(&name).map(|t| t.name.clone())).transpose()?;
-        let operations = match &arguments.operation_id {
-            Some(id) => vec![recovery.get(id).await?],
-            None => recovery.list(&OperationFilter { target: target.clone(), limit, ..Default::default() }).await?,
+        let (operation, operations) = match &arguments.operation_id {
+            Some(id) => (Some(recovery.get(id).await?), None),
+            None => (None, Some(recovery.list(&OperationFilter { target: target.clone(), limit, ..Default::default() }).await?)),
         };
         let statistics = recovery.statistics(target).await?;
         let targets = recovery.targets().values().map(|t| TargetLine { name: t.name.clone(), policy: t.policy, actions: t.actuators.keys().copied().collect() }).collect();
-        let headline = match operations.as_slice() {
-            [] => "no recoveries recorded".to_owned(),
-            [one] => format!("{}: {} on {}: {}", one.state.name(), one.issue_type, one.target, one.message),
-            many => format!("{} recoveries, newest {} on {}", many.len(), many[0].state.name(), many[0].target),
+        let headline = match (&operation, operations.as_deref()) {
+            (Some(one), _) => format!("{}: {} on {}: {}", one.state.name(), one.issue_type, one.target, one.message),
+            (None, Some([newest, ..])) => format!("newest: {} on {} is {}", newest.issue_type, newest.target, newest.state.name()),
+            _ => "no recoveries recorded".to_owned(),
         };
-        Answer::new(headline, &Recoveries { operations, statistics, targets })
+        Answer::new(headline, &Recoveries { operation, operations, statistics, targets })
     }
 }

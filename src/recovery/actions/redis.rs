@@ -2,11 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use async_trait::async_trait;
 use serde::{Deserialize, de::Error as _};
 
 use super::{Act, ActError, Action, Actuator, ActuatorKind, Prepared, Settings};
-use crate::{ports::Ports, types::secret::Secret};
+use crate::{
+    engines::redis::{Redis as Client, RedisUrl, Role},
+    ports::Ports,
+    types::secret::Secret,
+};
 
 /// The kind.
 pub(super) struct Redis;
@@ -60,11 +66,32 @@ impl ActuatorKind for Redis {
         if !(1..=3_600).contains(&config.timeout_seconds) {
             return Err(toml::de::Error::custom("timeout_seconds is out of range: write 1 to 3600"));
         }
-        Ok(Arc::new(Clear(config)))
+        let url = RedisUrl::parse(&config.url).map_err(toml::de::Error::custom)?;
+        Ok(Arc::new(Clear { config, url }))
     }
 }
 
-struct Clear(Config);
+struct Clear {
+    config: Config,
+    url: RedisUrl,
+}
+
+/// Looking takes this long at the most; counting a large key space is given up then.
+const LOOK: Duration = Duration::from_secs(10);
+/// Rest between batches of removals, so that the server keeps answering others.
+const PACE: Duration = Duration::from_millis(1);
+
+impl Clear {
+    /// A connection to a server that takes writes.
+    async fn primary(&self, until: Instant) -> Result<Client, String> {
+        let mut client = Client::connect(&self.url, until).await.map_err(|e| format!("Redis cannot be reached: {e}"))?;
+        match client.role(until).await.map_err(|e| format!("Redis does not tell its role: {e}"))? {
+            Role::Master => Ok(client),
+            Role::Replica => Err("this Redis is a replica; keys are removed on the primary only".to_owned()),
+            Role::Sentinel => Err("this is a Sentinel, it holds no keys".to_owned()),
+        }
+    }
+}
 
 #[async_trait]
 impl Actuator for Clear {
@@ -73,14 +100,28 @@ impl Actuator for Clear {
     }
 
     async fn prepare(&self, _ports: &Ports) -> Result<Prepared, String> {
-        Err("pending".to_owned())
+        let until = Instant::now() + LOOK;
+        let mut client = self.primary(until).await?;
+        let most = self.config.max_keys;
+        let keys = client.count_prefix(self.config.prefix.as_bytes(), most, until).await.map_err(|e| format!("the keys cannot be counted: {e}"))?;
+        if keys > most {
+            return Err(format!("more than max_keys = {most} keys begin with the prefix; that is no cache"));
+        }
+        let call = format!("SCAN and UNLINK keys that begin with {:?}, at most {most}", self.config.prefix);
+        Ok(Prepared { call, effect: Some(format!("removes {keys} keys for good")), ..Default::default() })
     }
 
     async fn act(&self, _ports: &Ports, _prepared: &Prepared) -> Result<Act, ActError> {
-        Err(ActError::failed("pending"))
+        let until = Instant::now() + Duration::from_secs(self.config.timeout_seconds);
+        let mut client = self.primary(until).await.map_err(ActError::failed)?;
+        match client.scan_unlink(self.config.prefix.as_bytes(), self.config.max_keys, PACE, until).await {
+            Ok(done) if done.complete => Ok(Act { message: format!("{} keys were removed", done.removed), untrusted_output: None }),
+            Ok(done) => Err(ActError::failed(format!("max_keys was reached: {} keys were removed, others are left", done.removed))),
+            Err(error) => Err(ActError::unknown(error.to_string())),
+        }
     }
 
     fn secrets(&self) -> Vec<Secret> {
-        vec![self.0.url.clone()]
+        self.url.secrets().to_vec()
     }
 }

@@ -1,0 +1,90 @@
+//! The composition root: the only place that names concrete types and puts the house together.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    config::Config,
+    flows::Services,
+    health::{Health, NamedCheck, State},
+    incident::Classifier,
+    logs::Logs,
+    playbook::Library,
+    ports::{Ports, process},
+    recovery::{Owner, Parts, Recovery, Vital, Vitals},
+    store::Store,
+    types::{redact::Redactor, target::TargetName},
+};
+
+/// What the start of the process decides, beside the configuration.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Refuse every recovery.
+    pub read_only: bool,
+}
+
+/// Builds all services from a valid configuration. Opens nothing yet: the store and clients open at first use.
+///
+/// # Errors
+/// A playbook folder or a log pattern that is wrong.
+pub fn build(config: Config, options: Options) -> anyhow::Result<Arc<Services>> {
+    let ports = Ports::real();
+    let redactor = Arc::new(Redactor::with_secrets(&config.secrets()));
+    let store = Arc::new(Store::at(config.store_path));
+    let checks = config.health.into_iter().map(|entry| NamedCheck { name: entry.name, check: entry.check }).collect();
+    let mut health = Health::new(checks, ports.clone(), config.host.clone(), Some(store.clone()));
+    health.keep = Duration::from_secs(u64::from(config.history_days) * 86_400);
+    let mut playbooks = Library::builtin()?;
+    if let Some(folder) = &config.playbooks.folder {
+        playbooks = playbooks.with_folder(folder)?;
+    }
+    let mut targets = BTreeMap::new();
+    let mut vitals = BTreeMap::new();
+    for entry in config.targets {
+        if let (Some(name), Some(check)) = (&entry.target.check, entry.check) {
+            vitals.insert(entry.target.name.clone(), NamedCheck { name: name.clone(), check: Some(check) });
+        }
+        targets.insert(entry.target.name.clone(), entry.target);
+    }
+    let recovery = Recovery::new(Parts {
+        settings: config.recovery,
+        targets,
+        journal: store,
+        vitals: Arc::new(TargetChecks { checks: vitals, ports: ports.clone(), host: config.host.clone() }),
+        ports: ports.clone(),
+        owner: Owner(process::this_process()),
+        redactor: redactor.clone(),
+        config_option: config.path.map(|path| format!(" --config {}", path.display())).unwrap_or_default(),
+        read_only: options.read_only,
+    });
+    Ok(Arc::new(Services {
+        host: config.host,
+        lang: config.lang,
+        output_budget_bytes: config.mcp.output_budget_bytes,
+        classifier: Classifier::new(config.classify, ports.clock.clone()),
+        health,
+        logs: Arc::new(Logs::new(config.logs, &ports, redactor.clone())?),
+        playbooks,
+        recovery,
+        redactor,
+    }))
+}
+
+/// Recovery's view of the health room: a target is well when its own check is ok.
+struct TargetChecks {
+    checks: BTreeMap<TargetName, NamedCheck>,
+    ports: Ports,
+    host: String,
+}
+
+#[async_trait]
+impl Vitals for TargetChecks {
+    async fn look(&self, target: &TargetName) -> Vital {
+        let Some(check) = self.checks.get(target) else { return Vital { well: false, summary: "the target has no check".to_owned() } };
+        let report = crate::health::run(std::slice::from_ref(check), &self.ports, &self.host).await;
+        let result = report.results.first();
+        let summary = result.map_or_else(|| "no result".to_owned(), |r| format!("{} {}: {}", r.name, r.state.name(), r.message));
+        Vital { well: result.is_some_and(|r| r.state == State::Ok), summary }
+    }
+}

@@ -1,0 +1,66 @@
+//! `check`
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{
+    Exit, Failure, Out, Outcome,
+    output::{cell, number, state},
+};
+use crate::{
+    flows::Services,
+    health::{HealthError, Report, State},
+    types::time::parse_duration,
+};
+
+/// The shortest interval of `--watch`.
+const LEAST_INTERVAL: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Which checks to run [default: all]
+    names: Vec<String>,
+    /// Repeat at this interval, such as 30s, until interrupted
+    #[arg(long, value_name = "INTERVAL", value_parser = parse_duration)]
+    watch: Option<Duration>,
+}
+
+pub(super) async fn run(args: &CheckArgs, services: &Services, out: &mut Out) -> Outcome {
+    loop {
+        let report = services.health.check(&args.names).await.map_err(|e| match e {
+            HealthError::UnknownCheck { .. } => Failure::usage(e),
+            HealthError::History(_) => Failure::could_not_run(e),
+        })?;
+        show(&report, services, args.watch.is_some(), out)?;
+        let Some(interval) = args.watch else {
+            return Ok(if report.state == State::Ok { Exit::Fine } else { Exit::Problem });
+        };
+        tokio::select! {
+            () = tokio::time::sleep(interval.max(LEAST_INTERVAL)) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(Exit::Fine),
+        }
+    }
+}
+
+fn show(report: &Report, services: &Services, compact: bool, out: &mut Out) -> std::io::Result<()> {
+    if out.is_json() {
+        return out.json(services, report, compact);
+    }
+    let rows = report.results.iter().map(|r| vec![cell(&r.name), state(r.state), cell(services.clean_text(&r.message)), number(r.duration_ms)]);
+    out.table(&["Check", "State", "What", "ms"], rows.collect())?;
+    for result in &report.results {
+        for (name, text) in &result.untrusted {
+            out.line(format!("  {} says of {name}: {}", result.name, crate::types::sanitise::sanitise_line(&services.clean_text(text))))?;
+        }
+    }
+    if let Some(note) = &report.history_note {
+        out.line(format!("not kept: {note}"))?;
+    }
+    let playbooks: Vec<&str> = report.results.iter().filter(|r| r.state > State::Unknown).filter_map(|r| r.playbook.as_deref()).collect();
+    out.title(format!("{}: {} in {} ms ({})", report.host, report.state.name(), report.duration_ms, report.checked_at))?;
+    match playbooks.first() {
+        Some(id) => out.line(format!("next: opsmedic playbook show {id}")),
+        None => Ok(()),
+    }
+}

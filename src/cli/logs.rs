@@ -1,0 +1,216 @@
+//! `logs analyze` and `logs records`
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use clap::{Args, Subcommand};
+use comfy_table::Cell;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Exit, Failure, Out, Outcome,
+    output::{cell, number, sparkline},
+};
+use crate::{
+    flows::Services,
+    logs::{Access, Anchor, LogsError, PatternSet, Progress, Report, Request},
+    types::lang::Lang,
+};
+
+#[derive(Debug, Subcommand)]
+pub enum LogsCommand {
+    /// Count levels, error patterns and error groups, and recommend
+    #[command(alias = "analyse")]
+    Analyze(AnalyzeArgs),
+    /// Print how each record was parsed, as JSON lines
+    Records(RecordsArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct AnalyzeArgs {
+    /// Files, globs, or names of configured sources
+    #[arg(required = true)]
+    paths: Vec<String>,
+    /// How far back from the anchor, such as 1h [default: the whole file]
+    #[arg(long, conflicts_with = "from")]
+    since: Option<String>,
+    /// Beginning: a time, or how long before the anchor
+    #[arg(long)]
+    from: Option<String>,
+    /// End, inclusive
+    #[arg(long)]
+    to: Option<String>,
+    /// What relative times count from: now, or the end of the log
+    #[arg(long, value_enum, default_value = "now")]
+    anchor: AnchorArg,
+    /// Zone of times that carry none, such as UTC or Asia/Shanghai [default: the source's, then the system's]
+    #[arg(long)]
+    timezone: Option<String>,
+    /// Width of the timeline's buckets, such as 1h [default: the finest that gives at most 80]
+    #[arg(long)]
+    bucket: Option<String>,
+    /// How the error patterns match: at token boundaries, or as in the specification
+    #[arg(long, value_enum, default_value = "default")]
+    patterns: PatternsArg,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum AnchorArg {
+    Now,
+    End,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum PatternsArg {
+    Default,
+    Seed,
+}
+
+#[derive(Debug, Args)]
+pub struct RecordsArgs {
+    /// Files, globs, or names of configured sources
+    #[arg(required = true)]
+    paths: Vec<String>,
+    /// Zone of times that carry none
+    #[arg(long)]
+    timezone: Option<String>,
+}
+
+pub(super) async fn run(command: LogsCommand, services: &Services, lang: Lang, out: &mut Out) -> Outcome {
+    match command {
+        LogsCommand::Analyze(args) => analyze(args, services, lang, out).await,
+        LogsCommand::Records(args) => records(&args, services, out),
+    }
+}
+
+fn failure(error: LogsError) -> Failure {
+    match error {
+        LogsError::NoPaths { .. } | LogsError::BadGlob { .. } | LogsError::BadWindow(_) | LogsError::BadBucket(_) | LogsError::BadTimezone { .. } => Failure::usage(error),
+        other => Failure::could_not_run(other),
+    }
+}
+
+async fn analyze(args: AnalyzeArgs, services: &Services, lang: Lang, out: &mut Out) -> Outcome {
+    let request = Request {
+        since: args.since,
+        from: args.from,
+        to: args.to,
+        anchor: match args.anchor {
+            AnchorArg::Now => Anchor::Now,
+            AnchorArg::End => Anchor::End,
+        },
+        patterns: match args.patterns {
+            PatternsArg::Default => PatternSet::Default,
+            PatternsArg::Seed => PatternSet::Seed,
+        },
+        timezone: args.timezone,
+        bucket: args.bucket,
+        lang,
+        ..Request::new(args.paths, Access::Anyone)
+    };
+    let cancel = CancellationToken::new();
+    let bar = progress_bar();
+    let shown = bar.clone();
+    let report = Arc::new(move |progress: Progress| {
+        shown.set_length(progress.total_bytes);
+        shown.set_position(progress.bytes);
+    });
+    let analysis = services.logs.analyse(request, cancel.clone(), Some(report));
+    let interrupted = async {
+        // Ctrl-C stops reading; what was read until then is shown.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+        }
+        std::future::pending::<()>().await;
+    };
+    let result = tokio::select! {
+        result = analysis => result,
+        () = interrupted => unreachable!("never ready"),
+    };
+    bar.finish_and_clear();
+    let report = result.map_err(failure)?;
+    if out.is_json() {
+        out.json(services, &report, false)?;
+    } else {
+        show(&report, services, out)?;
+    }
+    Ok(if report.error_count > 0 || !report.skipped_files.is_empty() { Exit::Problem } else { Exit::Fine })
+}
+
+/// On stderr, and only if that is a terminal.
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3} % {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn show(report: &Report, services: &Services, out: &mut Out) -> std::io::Result<()> {
+    let clean = |text: &str| services.clean_text(text);
+    let files = report.files.iter().map(|f| {
+        let span = [&f.first, &f.last].into_iter().flatten().cloned().collect::<Vec<_>>().join(" .. ");
+        vec![cell(&f.path), cell(&f.format), number(f.records), number(f.in_window), cell(span)]
+    });
+    out.table(&["File", "Format", "Records", "In window", "Span"], files.collect())?;
+    for skipped in &report.skipped_files {
+        out.line(format!("skipped {}: {}", clean(&skipped.path), clean(&skipped.reason)))?;
+    }
+    let l = &report.levels;
+    out.line(format!(
+        "critical {}  error {}  warning {}  notice {}  info {}  debug {}  trace {}  no level {}  no time {}",
+        l.critical, l.error, l.warning, l.notice, l.info, l.debug, l.trace, l.none, report.without_timestamp
+    ))?;
+    let buckets = &report.timeline.buckets;
+    if let (Some(first), Some(last)) = (buckets.first(), buckets.last()) {
+        out.line(format!("errors    |{}|", sparkline(buckets.iter().map(|b| b.errors))))?;
+        out.line(format!("warnings  |{}|", sparkline(buckets.iter().map(|b| b.warnings))))?;
+        out.line(format!("records   |{}|  {} .. {}, {} s a column", sparkline(buckets.iter().map(|b| b.total)), first.start, last.start, report.timeline.bucket_seconds))?;
+    }
+    let patterns: Vec<Vec<Cell>> = report.patterns.iter().filter(|(_, n)| **n > 0).map(|(name, n)| vec![cell(name), number(n)]).collect();
+    if !patterns.is_empty() {
+        out.table(&["Pattern", "Records"], patterns)?;
+    }
+    let errors = report.top_errors.iter().map(|e| {
+        let place = format!("{}:{}", e.file, e.line);
+        vec![number(e.count), number(format!("{:.1} %", e.share_percent)), cell(clean(&e.untrusted_template)), cell(clean(&place))]
+    });
+    if !report.top_errors.is_empty() {
+        out.table(&["Errors", "Share", "Message", "First at"], errors.collect())?;
+        if report.other_errors > 0 {
+            out.line(format!("and {} errors in other groups", report.other_errors))?;
+        }
+    }
+    for advice in &report.recommendations {
+        out.line(format!("[{}] {}: {}", advice.priority.name(), advice.title, advice.text))?;
+        if let Some(id) = &advice.playbook {
+            out.line(format!("        next: opsmedic playbook show {id}"))?;
+        }
+    }
+    out.title(format!("{} records, {} errors ({} %), {} warnings", report.records_in_window, report.error_count, report.error_rate_percent, report.warning_count))?;
+    for note in report.partial.iter().chain(&report.hint) {
+        out.line(clean(note))?;
+    }
+    Ok(())
+}
+
+fn records(args: &RecordsArgs, services: &Services, out: &mut Out) -> Outcome {
+    let mut block = Vec::with_capacity(1 << 16);
+    let mut failed = None;
+    for path in &args.paths {
+        let mut each = |record: crate::logs::RecordOut| {
+            if serde_json::to_writer(&mut block, &record).is_err() {
+                return ControlFlow::Break(());
+            }
+            block.push(b'\n');
+            if block.len() >= 1 << 16 {
+                failed = out.raw(&block).err();
+                block.clear();
+            }
+            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        services.logs.records(path, args.timezone.as_deref(), &mut each).map_err(failure)?;
+    }
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    out.raw(&block)?;
+    Ok(Exit::Fine)
+}

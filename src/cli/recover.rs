@@ -1,0 +1,169 @@
+//! `recover plan|run|approve|status`
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::{
+    Exit, Failure, Out, Outcome,
+    output::{cell, number},
+};
+use crate::{
+    flows::Services,
+    recovery::{JournalError, Operation, OperationFilter, Plan, RecoveryError, State, TriggerRequest},
+    types::{ids::OperationId, issue::IssueType},
+};
+
+/// A person waits for the end.
+const PATIENCE: Duration = Duration::from_secs(86_400);
+
+#[derive(Debug, Subcommand)]
+pub enum RecoverCommand {
+    /// Show what would be done; changes nothing
+    Plan(Subject),
+    /// Recover a target, under all guards
+    Run {
+        #[command(flatten)]
+        subject: Subject,
+        /// Why; it is kept
+        #[arg(long)]
+        reason: String,
+        /// Repeating a call with the same key never acts twice
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
+    },
+    /// Approve an operation that waits, and run it
+    Approve {
+        /// Its id
+        operation: OperationId,
+        /// Approve only; the caller that asked for it runs it by repeating its call
+        #[arg(long)]
+        only: bool,
+    },
+    /// Show one operation, or the recent ones with the figures of 24 hours
+    Status {
+        /// Its id
+        operation: Option<OperationId>,
+        /// Only this target's
+        #[arg(long)]
+        target: Option<String>,
+        /// How many at the most
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Subject {
+    /// high_error_rate, high_latency, service_unavailable, database_connection_error, memory_exhaustion or bad_deployment
+    issue_type: IssueType,
+    /// A target of the configuration
+    target: String,
+}
+
+pub(super) async fn run(command: RecoverCommand, services: &Services, out: &mut Out) -> Outcome {
+    match command {
+        RecoverCommand::Plan(subject) => plan(&subject, services, out).await,
+        RecoverCommand::Run { subject, reason, idempotency_key } => {
+            let request = TriggerRequest { issue_type: subject.issue_type, target: subject.target, reason, idempotency_key };
+            watched(services, services.recovery.trigger(request, PATIENCE), out).await
+        }
+        RecoverCommand::Approve { operation, only } => approve(&operation, only, services, out).await,
+        RecoverCommand::Status { operation, target, limit } => status(operation, target, limit, services, out).await,
+    }
+}
+
+fn failure(error: RecoveryError) -> Failure {
+    let message = format!("{error}\nhint: {}", error.hint());
+    let exit = match error {
+        RecoveryError::NoTargets | RecoveryError::UnknownTarget { .. } | RecoveryError::BadInput { .. } | RecoveryError::UnknownOperation(_) => Exit::Usage,
+        RecoveryError::Journal(JournalError::Unavailable(_)) => Exit::CouldNotRun,
+        _ => Exit::Problem,
+    };
+    Failure { exit, message }
+}
+
+async fn plan(subject: &Subject, services: &Services, out: &mut Out) -> Outcome {
+    let (plan, refusal) = services.recovery.plan(subject.issue_type, &subject.target).await.map_err(failure)?;
+    if out.is_json() {
+        let blocked = refusal.as_ref().map(|r| serde_json::json!({ "code": r.code(), "message": r.to_string(), "hint": r.hint() }));
+        out.json(services, &serde_json::json!({ "plan": plan, "blocked_by": blocked }), false)?;
+    } else {
+        show_plan(&plan, services, out)?;
+        match &refusal {
+            Some(refusal) => out.title(format!("would be refused: {refusal}"))?,
+            None => out.title(format!("policy {:?}; then {}", plan.policy, plan.verification).to_lowercase())?,
+        }
+    }
+    Ok(if refusal.is_some() { Exit::Problem } else { Exit::Fine })
+}
+
+fn show_plan(plan: &Plan, services: &Services, out: &mut Out) -> std::io::Result<()> {
+    let rows = plan.steps.iter().zip(1..).map(|(step, n)| {
+        let what = step.skipped.as_ref().map_or_else(|| step.call.clone().unwrap_or_default(), |reason| format!("skipped: {reason}"));
+        vec![number(n), cell(step.action.name()), cell(format!("{:?}", step.risk).to_lowercase()), cell(services.clean_text(&what)), cell(step.effect.as_deref().unwrap_or_default())]
+    });
+    out.table(&["#", "Action", "Risk", "Call", "Effect"], rows.collect())
+}
+
+/// Runs a recovery; Ctrl-C stops it and that is recorded.
+async fn watched(services: &Services, work: impl Future<Output = Result<Operation, RecoveryError>>, out: &mut Out) -> Outcome {
+    let operation = tokio::select! {
+        operation = work => operation.map_err(failure)?,
+        _ = tokio::signal::ctrl_c() => {
+            services.recovery.shut_down().await;
+            return Err(Failure { exit: Exit::Problem, message: "interrupted; `opsmedic recover status` shows what was recorded".to_owned() });
+        }
+    };
+    show(&operation, services, out)?;
+    Ok(if operation.state == State::Succeeded { Exit::Fine } else { Exit::Problem })
+}
+
+async fn approve(id: &OperationId, only: bool, services: &Services, out: &mut Out) -> Outcome {
+    let operation = services.recovery.approve(id, &approver()).await.map_err(failure)?;
+    if only {
+        show(&operation, services, out)?;
+        return Ok(Exit::Fine);
+    }
+    watched(services, services.recovery.run_approved(id, PATIENCE), out).await
+}
+
+/// Who types, as the system knows it.
+fn approver() -> String {
+    format!("uid {}", rustix::process::getuid().as_raw())
+}
+
+fn show(operation: &Operation, services: &Services, out: &mut Out) -> std::io::Result<()> {
+    if out.is_json() {
+        return out.json(services, operation, false);
+    }
+    let rows = operation.attempts.iter().map(|a| vec![cell(a.action.name()), cell(format!("{:?}", a.outcome)), cell(services.clean_text(&a.message)), cell(a.started_at.to_string())]);
+    if !operation.attempts.is_empty() {
+        out.table(&["Action", "Outcome", "What", "Started"], rows.collect())?;
+    }
+    out.title(format!("{} {}: {} on {}", operation.operation_id, operation.state.name(), operation.issue_type, operation.target))?;
+    out.line(services.clean_text(&operation.message))
+}
+
+async fn status(operation: Option<OperationId>, target: Option<String>, limit: u32, services: &Services, out: &mut Out) -> Outcome {
+    let recovery = &services.recovery;
+    if let Some(id) = operation {
+        show(&recovery.get(&id).await.map_err(failure)?, services, out)?;
+        return Ok(Exit::Fine);
+    }
+    let target = target.map(|name| recovery.target(&name).map(|t| t.name.clone())).transpose().map_err(failure)?;
+    let operations = recovery.list(&OperationFilter { target: target.clone(), limit, ..Default::default() }).await.map_err(failure)?;
+    let statistics = recovery.statistics(target).await.map_err(failure)?;
+    if out.is_json() {
+        out.json(services, &serde_json::json!({ "operations": operations, "statistics": statistics }), false)?;
+        return Ok(Exit::Fine);
+    }
+    let rows = operations.iter().map(|o| {
+        let last = o.attempts.last().map(|a| a.action.name()).unwrap_or_default();
+        vec![cell(o.operation_id.as_str()), cell(o.state.name()), cell(o.target.as_str()), cell(o.issue_type.name()), cell(last), cell(o.created_at.to_string())]
+    });
+    out.table(&["Operation", "State", "Target", "Issue", "Last action", "Asked for"], rows.collect())?;
+    let rate = statistics.success_rate_percent.map_or_else(|| "none ended".to_owned(), |r| format!("{r} % succeeded"));
+    out.title(format!("last 24 h: {} ended, {rate}", statistics.ended))?;
+    Ok(Exit::Fine)
+}

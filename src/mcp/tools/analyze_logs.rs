@@ -1,0 +1,101 @@
+//! `analyze_logs`
+
+use async_trait::async_trait;
+use rmcp::model::JsonObject;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{Answer, Hints, LOOKS, ToolKind, input, output, parse};
+use crate::{
+    flows::{Services, next},
+    logs::{Access, Anchor, Report, Request},
+    mcp::ToolError,
+    types::lang::Lang,
+};
+
+/// The window over MCP when the caller names none (specification: the last hour).
+const DEFAULT_SINCE: &str = "1h";
+
+pub(super) struct AnalyzeLogs;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// Absolute paths, globs, or names of configured sources. Only inside the configured roots.
+    #[schemars(length(min = 1, max = 100))]
+    paths: Vec<String>,
+    /// How far back, such as 30m, 2h or 7d; `all` for everything. Default 1h when from and to are absent.
+    #[serde(default)]
+    since: Option<String>,
+    /// Beginning: 2026-11-20T10:00:00Z, 2026-11-20 10:00 (in the source's time zone), or how long before the anchor.
+    #[serde(default)]
+    from: Option<String>,
+    /// End, inclusive, in the same forms.
+    #[serde(default)]
+    to: Option<String>,
+    /// What relative times count from: now, or the end of the log.
+    #[serde(default)]
+    anchor: Anchor,
+    /// Zone of times that carry none, such as Asia/Shanghai or UTC.
+    #[serde(default)]
+    timezone: Option<String>,
+    /// Width of the timeline's buckets, such as 1m or 1h; default: the finest that gives at most 80.
+    #[serde(default)]
+    bucket: Option<String>,
+    /// Language of the recommendations; default as configured.
+    #[serde(default)]
+    lang: Option<Lang>,
+}
+
+#[async_trait]
+impl ToolKind for AnalyzeLogs {
+    fn name(&self) -> &'static str {
+        "analyze_logs"
+    }
+
+    fn title(&self) -> &'static str {
+        "Analyze logs"
+    }
+
+    fn description(&self) -> &'static str {
+        include_str!("../../../tools/analyze_logs/description.md").trim_ascii()
+    }
+
+    fn hints(&self) -> Hints {
+        LOOKS
+    }
+
+    fn input_schema(&self) -> JsonObject {
+        input::<Arguments>()
+    }
+
+    fn output_schema(&self) -> JsonObject {
+        output::<Report>()
+    }
+
+    async fn call(&self, services: &Services, arguments: JsonObject, cancel: CancellationToken) -> Result<Answer, ToolError> {
+        let arguments: Arguments = parse(arguments)?;
+        let roots = services.logs.settings().roots.clone();
+        let unbounded = arguments.since.is_none() && arguments.from.is_none() && arguments.to.is_none();
+        let request = Request {
+            since: if unbounded { Some(DEFAULT_SINCE.to_owned()) } else { arguments.since },
+            from: arguments.from,
+            to: arguments.to,
+            anchor: arguments.anchor,
+            timezone: arguments.timezone,
+            bucket: arguments.bucket,
+            lang: arguments.lang.unwrap_or(services.lang),
+            ..Request::new(arguments.paths, Access::Roots(roots))
+        };
+        let report = services.logs.analyse(request, cancel, None).await?;
+        let headline = match &report.hint {
+            Some(hint) if report.records_in_window == 0 => hint.clone(),
+            _ => format!("{} records, {} errors ({} %), {} warnings", report.records_in_window, report.error_count, report.error_rate_percent, report.warning_count),
+        };
+        let first = report.recommendations.first();
+        let playbook = first.and_then(|r| r.playbook.as_deref()).map(next::playbook);
+        let plan = next::plan(services, first.and_then(|r| r.issue_type));
+        Ok(Answer::new(headline, &report)?.next(playbook.into_iter().chain(plan)))
+    }
+}
