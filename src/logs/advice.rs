@@ -1,0 +1,228 @@
+//! From counts to recommendations, in English and Chinese.
+//!
+//! Looks at counts alone: no text of the log can change what is recommended, and none is in it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::patterns::PatternSet;
+use crate::types::{
+    issue::{IssueType, Sign, lead},
+    lang::Lang,
+};
+
+/// Beyond this share of errors the rate itself is a finding. From the seed.
+const HIGH_ERROR_RATE_PERCENT: f64 = 10.0;
+
+/// How soon a recommendation wants attention. Ordered: the earlier, the sooner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Priority {
+    /// At once.
+    Critical,
+    /// Today.
+    High,
+    /// Soon.
+    Medium,
+    /// When there is time.
+    Low,
+}
+
+/// The counts behind a recommendation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Evidence {
+    /// Records that matched the pattern, or that are errors.
+    pub count: u64,
+    /// Records in the window.
+    pub of_records: u64,
+    /// `count` of `of_records`, 0 to 100.
+    pub share_percent: f64,
+}
+
+/// What to do about something that the log shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Recommendation {
+    /// The pattern's name, or `high_error_rate`.
+    pub id: String,
+    /// How soon.
+    pub priority: Priority,
+    /// The trouble, in the language of the request.
+    pub title: String,
+    /// What to do, in the language of the request.
+    pub text: String,
+    /// The counts behind it.
+    pub evidence: Evidence,
+    /// What recovery can be asked to mend; absent where no automatic action fits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issue_type: Option<IssueType>,
+    /// The playbook to read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub playbook: Option<String>,
+}
+
+/// English and Chinese.
+type Text = (&'static str, &'static str);
+
+/// What to say when a pattern was seen: pattern, priority, title, text.
+const BY_PATTERN: [(&str, Priority, Text, Text); 9] = [
+    (
+        "connection_timeout",
+        Priority::High,
+        ("Connection timeouts", "连接超时"),
+        (
+            "Check the network path and its settings; raise connection timeouts where they are too short; use a connection pool.",
+            "检查网络配置,适当增加连接超时时间,考虑使用连接池",
+        ),
+    ),
+    (
+        "database_error",
+        Priority::High,
+        ("Database errors", "数据库错误"),
+        (
+            "Check that the database accepts connections and how many are in use; look for slow queries and locks; watch its resources.",
+            "检查数据库连接配置,优化查询性能,监控数据库资源",
+        ),
+    ),
+    (
+        "memory_error",
+        Priority::Critical,
+        ("Memory errors", "内存错误"),
+        (
+            "Find what uses the memory and whether it grows (a leak); lower its use or raise the limit before it is killed again.",
+            "优化内存使用,增加服务器内存,检查内存泄漏",
+        ),
+    ),
+    (
+        "rate_limit",
+        Priority::Medium,
+        ("Rate limits hit", "频率限制"),
+        ("Cache answers, call less often and back off on refusal; ask for a higher quota if the load is real.", "实施请求缓存,优化API调用频率,考虑升级API配额"),
+    ),
+    (
+        "permission_error",
+        Priority::Medium,
+        ("Permission errors", "权限错误"),
+        (
+            "Compare owner, mode and roles with what the service runs as; look for a recent change of either.",
+            "核对文件属主、权限和角色与服务运行身份是否一致,检查近期变更",
+        ),
+    ),
+    (
+        "file_not_found",
+        Priority::Medium,
+        ("Missing files", "文件缺失"),
+        (
+            "Check mounts, working directory and whether the last deployment is complete; roll it back if the files vanished with it.",
+            "检查挂载点、工作目录和最近一次部署是否完整,必要时回滚",
+        ),
+    ),
+    (
+        "network_error",
+        Priority::High,
+        ("Network errors", "网络错误"),
+        (
+            "Check that the peer is up and reachable (route, firewall, DNS); see whether resets come from it or from something between.",
+            "检查对端是否存活可达(路由、防火墙、DNS),确认连接重置的来源",
+        ),
+    ),
+    (
+        "authentication_error",
+        Priority::High,
+        ("Authentication errors", "认证失败"),
+        (
+            "Check expired or rotated credentials and clocks; many failures from few sources may be an attack.",
+            "检查凭据是否过期或已轮换、时钟是否同步;来源集中的大量失败可能是攻击",
+        ),
+    ),
+    (
+        "validation_error",
+        Priority::Low,
+        ("Validation errors", "校验错误"),
+        ("Find the client or release that sends the wrong input; compare both sides of the interface.", "定位发送错误输入的客户端或版本,核对接口两端的约定"),
+    ),
+];
+
+/// Patterns that the seed gives advice on, which are the first of [`BY_PATTERN`].
+const SEED_ADVICE: usize = 4;
+
+/// What to say about many errors.
+const HIGH_ERROR_RATE: (Text, Text) = (
+    ("High error rate", "高错误率"),
+    (
+        "More than a tenth of the records are errors; find the root cause at once, starting with the largest group of errors.",
+        "当前错误率超过 10%,需要紧急调查根本原因",
+    ),
+);
+
+/// `count` of `total` in percent with two decimals; 0 of nothing.
+pub(crate) fn share(count: u64, total: u64) -> f64 {
+    if total == 0 {
+        return 0.0;
+    }
+    (count as f64 * 10_000.0 / total as f64).round() / 100.0
+}
+
+/// What the counts call for. In the seed's reading: its own advice in its own order. Else all, the most urgent first.
+pub(crate) fn recommend(set: PatternSet, lang: Lang, errors: u64, records: u64, count_of: impl Fn(&str) -> u64) -> Vec<Recommendation> {
+    let evidence = |count| Evidence { count, of_records: records, share_percent: share(count, records) };
+    let known = if set == PatternSet::Seed { &BY_PATTERN[..SEED_ADVICE] } else { &BY_PATTERN[..] };
+    let mut out = Vec::new();
+    let mut push = |id: &str, sign: Sign<'_>, priority, title: Text, text: Text, count| {
+        let leads = lead(sign);
+        out.push(Recommendation {
+            id: id.to_owned(),
+            priority,
+            title: lang.pick(title.0, title.1).to_owned(),
+            text: lang.pick(text.0, text.1).to_owned(),
+            evidence: evidence(count),
+            issue_type: leads.issue,
+            playbook: Some(leads.playbook.to_owned()),
+        });
+    };
+    for (name, priority, title, text) in known {
+        let count = count_of(name);
+        if count > 0 {
+            push(name, Sign::Pattern(name), *priority, *title, *text, count);
+        }
+    }
+    if errors as f64 * 100.0 > HIGH_ERROR_RATE_PERCENT * records as f64 {
+        push("high_error_rate", Sign::Metric("error_rate_percent"), Priority::Critical, HIGH_ERROR_RATE.0, HIGH_ERROR_RATE.1, errors);
+    }
+    if set == PatternSet::Default {
+        out.sort_by_key(|r| r.priority);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::patterns::built_in_names;
+
+    #[test]
+    fn every_built_in_pattern_has_advice_that_leads_somewhere() {
+        let all = recommend(PatternSet::Default, Lang::En, 0, 100, |_| 1);
+        assert_eq!(all.len(), 9);
+        for name in built_in_names() {
+            let advice = all.iter().find(|r| r.id == name).expect("each pattern has advice");
+            assert!(advice.playbook.is_some() && advice.evidence.share_percent == 1.0);
+        }
+        assert!(all.is_sorted_by_key(|r| r.priority));
+    }
+
+    #[test]
+    fn the_seed_reading_gives_the_seeds_advice() {
+        let titles: Vec<String> = recommend(PatternSet::Seed, Lang::Zh, 11, 100, |_| 1).into_iter().map(|r| r.title).collect();
+        assert_eq!(titles, ["连接超时", "数据库错误", "内存错误", "频率限制", "高错误率"]);
+    }
+
+    #[test]
+    fn a_tenth_is_not_yet_a_high_error_rate() {
+        for (errors, total, want) in [(10, 100, 0), (11, 100, 1), (0, 0, 0)] {
+            assert_eq!(recommend(PatternSet::Seed, Lang::En, errors, total, |_| 0).len(), want);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The error patterns: nine built in, each in two readings, and the user's own.
+//!
+//! `seed` is the substring reading that older reports used; `default` matches at token boundaries, so that `429` inside an id says
+//! nothing. Only a status 429 is told by code: its neighbours matter more than a regular expression can say. Patterns look at the message of a record only.
+//!
+//! One automaton looks for the literals of all built-in patterns together; regular expressions run only where it found one of theirs.
+//! The user's own expressions run on every message.
+
+use std::collections::BTreeMap;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use regex::bytes::{Regex, RegexBuilder};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::LogsError;
+
+/// Which reading of the built-in patterns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum PatternSet {
+    /// Token boundaries, and the user's own patterns.
+    #[default]
+    Default,
+    /// Substrings, the nine alone.
+    Seed,
+}
+
+/// One reading of a pattern. A message that matches holds one of the needles, in any case.
+struct Reading {
+    regex: &'static str,
+    needles: &'static [&'static str],
+}
+
+/// A built-in pattern.
+struct BuiltIn {
+    name: &'static str,
+    seed: Reading,
+    /// Shorthand: `<` a token begins here, `>` one ends here, `~` anything between two whole tokens.
+    default: Reading,
+}
+
+const UNAUTHORISED: &str = "<unauthori[sz]ed>|(?-i:[a-z]Unauthori[sz]ed|Unauthori[sz]ed[A-Z])";
+
+const BUILT_IN: [BuiltIn; 9] = [
+    BuiltIn {
+        name: "connection_timeout",
+        seed: Reading { regex: "connection.*timeout|timeout.*connection", needles: &["timeout"] },
+        default: Reading {
+            regex: "<(?:conn|connect(?:ions?|ing|ed|or)?|socket|handshake)~timed?[ _-]?outs?>\
+                |<timed?[ _-]?outs?~(?:conn|connect(?:ions?|ing)?)>\
+                |(?-i:(?:Conn(?:ect(?:ion)?)?|Socket|Handshake|(?:^|[^A-Za-z])(?:connect(?:ion)?|socket))Timed?[oO]ut)\
+                |<(?:ETIMEDOUT|ESOCKETTIMEDOUT|WSAETIMEDOUT)>",
+            needles: &["timeout", "timedout", "timed out", "timed-out", "timed_out", "time out", "time-out", "time_out"],
+        },
+    },
+    BuiltIn {
+        name: "database_error",
+        seed: Reading { regex: "database.*error|connection.*refused|deadlock", needles: &["database", "refused", "deadlock"] },
+        default: Reading {
+            regex: "<database~errors?>|<connections?~refused>|<deadlock(?:s|ed)?>|<ECONNREFUSED>\
+                |(?-i:Database(?:[A-Z][a-z]+)*(?:Error|Exception)|SQLException|Connection(?:Was)?Refused|Deadlock[A-Z])",
+            needles: &["database", "refused", "deadlock", "sqlexception"],
+        },
+    },
+    BuiltIn {
+        name: "memory_error",
+        seed: Reading { regex: "out of memory|memory.*error|heap.*overflow", needles: &["memory", "heap"] },
+        default: Reading {
+            regex: "<out[ _-]of[ _-]memory>|<memory~errors?>|<heap~overflow(?:s|ed)?>|<oom(?:[ _-]?kill(?:ed|er|ing)?)?>|<ENOMEM>\
+                |<cannot allocate memory>|(?-i:OutOfMemory|MemoryError|HeapOverflow|OOMKill)",
+            needles: &["memory", "heap", "oom", "enomem"],
+        },
+    },
+    BuiltIn {
+        name: "permission_error",
+        seed: Reading { regex: "permission.*denied|access.*denied|unauthorized", needles: &["denied", "unauthorized"] },
+        default: Reading {
+            regex: "<permissions?~denied>|<access~denied>|<operation not permitted>|<(?:EACCES|EPERM)>\
+                |(?-i:PermissionDenied|PermissionError|AccessDenied)|UNAUTHORISED",
+            needles: &["denied", "unauthori", "not permitted", "eacces", "eperm", "permissionerror"],
+        },
+    },
+    BuiltIn {
+        name: "file_not_found",
+        seed: Reading { regex: "file.*not.*found|no such file", needles: &["found", "no such file"] },
+        default: Reading {
+            regex: "<files?~not~found>|<no such file>|<ENOENT>|(?-i:FileNotFound|NoSuchFile)",
+            needles: &["found", "no such file", "nosuchfile", "enoent"],
+        },
+    },
+    BuiltIn {
+        name: "network_error",
+        seed: Reading { regex: "network.*error|connection.*reset|socket.*error", needles: &["network", "reset", "socket"] },
+        default: Reading {
+            regex: "<network~errors?>|<connections?~reset>|<socket~errors?>|<network (?:is )?unreachable>|<no route to host>\
+                |<(?:ECONNRESET|ENETUNREACH|EHOSTUNREACH|ENETDOWN)>\
+                |(?-i:Network(?:Error|Exception)|Socket(?:Error|Exception)|Connection(?:Was)?Reset)",
+            needles: &["network", "reset", "socket", "no route to host", "enetunreach", "ehostunreach", "enetdown"],
+        },
+    },
+    BuiltIn {
+        name: "rate_limit",
+        seed: Reading { regex: "rate.*limit|too many requests|429", needles: &["limit", "too many requests", "429"] },
+        default: Reading {
+            regex: "<rates?~limit(?:s|ed|ing|er)?>|<rate[ _-]?limit(?:s|ed|ing|er)?>|<too[ _-]many[ _-]requests>\
+                |(?-i:RateLimit|(?:^|[^A-Za-z])rateLimit|TooManyRequests)",
+            needles: &["limit", "too many requests", "too-many-requests", "too_many_requests", "toomanyrequests", "429"],
+        },
+    },
+    BuiltIn {
+        name: "authentication_error",
+        seed: Reading { regex: "auth.*fail|invalid.*token|unauthorized", needles: &["auth", "invalid"] },
+        default: Reading {
+            regex: "<auth(?:entication|enticate|ori[sz]ation|ori[sz]e)?~fail(?:ed|ures?|s|ing)?>\
+                |<fail(?:ed|ures?)?~auth(?:entication|enticate|ori[sz]ation)?>|<invalid~tokens?>\
+                |(?-i:Auth(?:entication|orization)?(?:Fail|Error|Exception)|InvalidToken)|UNAUTHORISED",
+            needles: &["auth", "invalid"],
+        },
+    },
+    BuiltIn {
+        name: "validation_error",
+        seed: Reading { regex: "validation.*error|invalid.*input|bad.*request", needles: &["validation", "invalid", "bad"] },
+        default: Reading {
+            regex: "<validation~(?:errors?|fail(?:ed|ures?))>|<invalid~inputs?>|<bad(?:[ _-][a-z0-9]+)?[ _-]requests?>\
+                |(?-i:Validation(?:Error|Exception|Fail)|InvalidInput|BadRequest)",
+            needles: &["validation", "invalid", "bad"],
+        },
+    },
+];
+
+/// Names of the built-in patterns, in their order.
+pub fn built_in_names() -> [&'static str; 9] {
+    BUILT_IN.each_ref().map(|pattern| pattern.name)
+}
+
+/// Compiled patterns. Counts are kept by index: the nine, then the user's own in the order of their names.
+#[derive(Debug)]
+pub struct Patterns {
+    names: Vec<String>,
+    regexes: Vec<Regex>,
+    prefilter: AhoCorasick,
+    /// For each needle the built-in patterns that it may lead to, one bit each.
+    leads: Vec<u16>,
+    /// The pattern that an HTTP status 429 belongs to, where it is told from other numbers.
+    status: Option<usize>,
+}
+
+impl Patterns {
+    /// Compiles the built-in patterns and, unless `seed` is asked for, the user's own.
+    ///
+    /// # Errors
+    /// [`LogsError::BadPattern`] for a name that is taken or not in snake_case, and an expression that does not compile.
+    pub fn new(set: PatternSet, own: &BTreeMap<String, String>) -> Result<Self, LogsError> {
+        let readings = BUILT_IN.each_ref().map(|p| if set == PatternSet::Seed { &p.seed } else { &p.default });
+        let mut names: Vec<String> = built_in_names().map(str::to_owned).into();
+        let mut regexes = Vec::with_capacity(names.len() + own.len());
+        for reading in readings {
+            let text = if set == PatternSet::Seed { reading.regex.to_owned() } else { expand(reading.regex) };
+            regexes.push(RegexBuilder::new(&text).case_insensitive(true).unicode(false).build().expect("the built-in patterns are valid"));
+        }
+        if set == PatternSet::Default {
+            for (name, text) in own {
+                regexes.push(own_regex(name, text)?);
+                names.push(name.clone());
+            }
+        }
+        let mut needles: BTreeMap<&str, u16> = BTreeMap::new();
+        for (bit, reading) in readings.iter().enumerate() {
+            for needle in reading.needles {
+                *needles.entry(needle).or_default() |= 1 << bit;
+            }
+        }
+        let prefilter =
+            AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(needles.keys()).expect("a few literals always build");
+        let status = if set == PatternSet::Default { names.iter().position(|name| name == "rate_limit") } else { None };
+        Ok(Self { names, regexes, prefilter, leads: needles.into_values().collect(), status })
+    }
+
+    /// Names by index.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Calls `hit` with the index of each pattern that the message matches.
+    pub(crate) fn matching(&self, message: &[u8], mut hit: impl FnMut(usize)) {
+        if self.prefilter.is_match(message) {
+            let mut candidates = self.prefilter.find_overlapping_iter(message).fold(0, |bits: u16, found| bits | self.leads[found.pattern().as_usize()]);
+            while candidates != 0 {
+                let index = candidates.trailing_zeros() as usize;
+                candidates &= candidates - 1;
+                if self.regexes[index].is_match(message) || self.status == Some(index) && holds_status_429(message) {
+                    hit(index);
+                }
+            }
+        }
+        for (index, regex) in self.regexes.iter().enumerate().skip(BUILT_IN.len()) {
+            if regex.is_match(message) {
+                hit(index);
+            }
+        }
+    }
+}
+
+/// What makes a number a quantity, in front of which no status stands.
+const UNITS: &str = "ms us ns s sec secs second seconds min mins minutes h hours days b byte bytes kb mb gb kib mib gib rows lines items records files times percent entries messages events keys";
+
+/// Whether 429 stands in the message as a token of its own: not in a longer number, a word, an id, an address, a path or a tuple of
+/// numbers, and not as a quantity (`429 ms`).
+fn holds_status_429(message: &[u8]) -> bool {
+    memchr::memmem::find_iter(message, b"429").any(|at| {
+        let before = match &message[..at] {
+            [] => true,
+            [.., a, b','] => !a.is_ascii_digit(),
+            [.., a, b':'] => a.is_ascii_alphabetic() || matches!(a, b'"' | b'\''),
+            [.., b] => b.is_ascii_whitespace() || b"\"'([=|m".contains(b) && (*b != b'm' || ends_colour(&message[..at])),
+        };
+        let rest = &message[at + 3..];
+        let after = match rest {
+            [] => true,
+            [b',' | b'.', next, ..] => !next.is_ascii_digit(),
+            [first, ..] => first.is_ascii_whitespace() || b"\"')]}|;:,.\x1b".contains(first),
+        };
+        before && after && !is_unit(rest)
+    })
+}
+
+/// Whether the text ends in an escape sequence for colour, `ESC [ ... m`.
+fn ends_colour(text: &[u8]) -> bool {
+    let parameters = text[..text.len() - 1].iter().rev().take_while(|b| b.is_ascii_digit() || **b == b';').count();
+    text[..text.len() - 1 - parameters].ends_with(b"\x1b[")
+}
+
+/// Whether a blank and a unit follow.
+fn is_unit(rest: &[u8]) -> bool {
+    let Some(rest) = rest.strip_prefix(b" ") else { return false };
+    let word = &rest[..rest.iter().take_while(|b| b.is_ascii_alphanumeric()).count()];
+    UNITS.split(' ').any(|unit| unit.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// Writes out the shorthand of the default readings.
+fn expand(shorthand: &str) -> String {
+    let text = shorthand.replace("UNAUTHORISED", UNAUTHORISED);
+    text.chars().fold(String::with_capacity(text.len() * 3), |mut out, c| {
+        match c {
+            // A colour sequence ends in a letter, and what it colours is a token all the same.
+            '<' => out.push_str(r"(?:^|[^a-z0-9]|\x1b\[[0-9;]*m)"),
+            '>' => out.push_str("(?:$|[^a-z0-9])"),
+            '~' => out.push_str("[^a-z0-9](?:.*[^a-z0-9])?"),
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+fn own_regex(name: &str, text: &str) -> Result<Regex, LogsError> {
+    let wrong = |problem: String| LogsError::BadPattern { name: name.to_owned(), problem };
+    if BUILT_IN.iter().any(|p| p.name == name) {
+        return Err(wrong("this name belongs to a built-in pattern; choose another".to_owned()));
+    }
+    let proper = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !proper {
+        return Err(wrong("a pattern's name is 1 to 64 small letters, digits and underscores".to_owned()));
+    }
+    let regex = RegexBuilder::new(text).size_limit(1 << 20).build().map_err(|e| wrong(format!("not a regular expression: {e}")))?;
+    if regex.is_match(b"") {
+        return Err(wrong("the expression matches the empty text, and so every line; make part of it obligatory".to_owned()));
+    }
+    Ok(regex)
+}
+
+#[cfg(test)]
+mod tests;

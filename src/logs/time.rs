@@ -1,0 +1,219 @@
+//! Reads the timestamps of log lines, fast: fixed positions, the last second and day remembered, the zone's offset cached.
+//!
+//! Knows civil timestamps (`2026-01-26 10:30:45,123 +08:00`) and epoch numbers. Never guesses: what is not wholly a timestamp is none.
+//! Times as people type them are `types::time`.
+
+use jiff::{Timestamp, civil, tz::TimeZone};
+
+use super::error::LogsError;
+
+/// Nanoseconds since 1970 in UTC; 1678 to 2261.
+pub type Nanos = i64;
+
+/// Nanoseconds in a second.
+pub(crate) const SECOND: i64 = 1_000_000_000;
+
+/// Length of `2026-01-26 10:30:45`.
+const CIVIL_BYTES: usize = 19;
+
+/// Local times within a quarter of an hour have one offset: transitions happen on quarters.
+const OFFSET_SPAN_SECONDS: i64 = 900;
+
+/// RFC 3339 in UTC.
+pub(crate) fn show(nanos: Nanos) -> String {
+    Timestamp::from_nanosecond(i128::from(nanos)).map(|t| t.to_string()).unwrap_or_default()
+}
+
+/// A moment as nanoseconds, held to the range that they can express.
+pub(crate) fn nanos(moment: Timestamp) -> Nanos {
+    i64::try_from(moment.as_nanosecond()).unwrap_or(if moment > Timestamp::UNIX_EPOCH { i64::MAX } else { i64::MIN })
+}
+
+/// A time zone by IANA name (`Asia/Shanghai`), `UTC`, or fixed offset (`+08:00`).
+///
+/// # Errors
+/// [`LogsError::BadTimezone`] with what to write.
+pub(crate) fn zone(name: &str) -> Result<TimeZone, LogsError> {
+    if name.eq_ignore_ascii_case("utc") || name == "Z" {
+        return Ok(TimeZone::UTC);
+    }
+    if let Some((seconds, used)) = read_offset(name.as_bytes(), false)
+        && used == name.len()
+        && let Ok(offset) = i32::try_from(seconds).map_err(drop).and_then(|s| jiff::tz::Offset::from_seconds(s).map_err(drop))
+    {
+        return Ok(TimeZone::fixed(offset));
+    }
+    TimeZone::get(name).map_err(|_| LogsError::BadTimezone { name: name.to_owned() })
+}
+
+/// Reads the timestamps of one file. Remembers the last ones, because neighbours are alike.
+#[derive(Debug, Clone)]
+pub struct TimeReader {
+    zone: TimeZone,
+    /// The last text read and its local seconds.
+    text: [u8; CIVIL_BYTES],
+    local: i64,
+    /// The last date and its day number.
+    date: [u8; 10],
+    day: i64,
+    /// The last stretch of local time and its offset from UTC in seconds.
+    stretch: i64,
+    offset: i64,
+}
+
+impl TimeReader {
+    /// Reads timestamps that carry no zone as local times of `zone`.
+    pub fn new(zone: TimeZone) -> Self {
+        Self { zone, text: [0; CIVIL_BYTES], local: 0, date: [0; 10], day: 0, stretch: i64::MIN, offset: 0 }
+    }
+
+    /// The civil timestamp at the start of `text`, and how many bytes it takes with its fraction and zone.
+    pub fn read(&mut self, text: &[u8]) -> Option<(Nanos, usize)> {
+        let head: &[u8; CIVIL_BYTES] = text.first_chunk()?;
+        if *head != self.text {
+            self.local = self.local_seconds(head)?;
+            self.text = *head;
+        }
+        let local = self.local;
+        let (fraction, mut used) = match text.get(CIVIL_BYTES) {
+            Some(b'.' | b',') => read_fraction(&text[CIVIL_BYTES + 1..]).map_or((0, CIVIL_BYTES), |(f, digits)| (f, CIVIL_BYTES + 1 + digits)),
+            Some(b) if b.is_ascii_digit() => return None,
+            _ => (0, CIVIL_BYTES),
+        };
+        let offset = match read_zone(&text[used..]) {
+            Some((seconds, bytes)) => {
+                used += bytes;
+                seconds
+            }
+            None => self.offset_at(local),
+        };
+        (local - offset).checked_mul(SECOND)?.checked_add(fraction).map(|nanos| (nanos, used))
+    }
+
+    /// The civil timestamp that `text` is, with nothing behind it but white space.
+    pub fn read_whole(&mut self, text: &[u8]) -> Option<Nanos> {
+        let text = text.trim_ascii();
+        self.read(text).filter(|(_, used)| *used == text.len()).map(|(nanos, _)| nanos)
+    }
+
+    fn local_seconds(&mut self, text: &[u8; CIVIL_BYTES]) -> Option<i64> {
+        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b't' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] = *text else { return None };
+        let (hour, minute, second) = (two(h1, h2)?, two(n1, n2)?, two(s1, s2)?);
+        if hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        if text[..10] != self.date {
+            self.day = day_number(two(y1, y2)? * 100 + two(y3, y4)?, two(m1, m2)?, two(d1, d2)?)?;
+            self.date.copy_from_slice(&text[..10]);
+        }
+        Some(self.day * 86_400 + hour * 3_600 + minute * 60 + second)
+    }
+
+    /// Seconds that local time is ahead of UTC. In the hour that comes twice the first one is meant.
+    fn offset_at(&mut self, local: i64) -> i64 {
+        let stretch = local.div_euclid(OFFSET_SPAN_SECONDS);
+        if stretch != self.stretch {
+            self.stretch = stretch;
+            let utc = Timestamp::from_second(local).ok().map(|t| TimeZone::UTC.to_datetime(t));
+            let resolved = utc.and_then(|at: civil::DateTime| self.zone.to_timestamp(at).ok());
+            self.offset = resolved.map_or(0, |t| local - t.as_second());
+        }
+        self.offset
+    }
+}
+
+/// An epoch number in seconds, milli-, micro- or nanoseconds, told apart by size: 1973 at the earliest, with or without decimals.
+pub fn epoch(text: &[u8]) -> Option<Nanos> {
+    let text = str::from_utf8(text).ok()?;
+    if text.len() > 40 {
+        return None;
+    }
+    if text.contains(['e', 'E']) {
+        let value: f64 = text.parse().ok()?;
+        return epoch(format!("{value:.6}").as_bytes());
+    }
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let all_digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
+    if !all_digits(whole) || !all_digits(decimals) {
+        return None;
+    }
+    let unit: i64 = match whole.trim_start_matches('0').len() {
+        9..=11 => SECOND,
+        12..=14 => 1_000_000,
+        15..=17 => 1_000,
+        18..=19 => 1,
+        _ => return None,
+    };
+    let fraction = read_fraction(decimals.as_bytes()).map_or(0, |(f, _)| f);
+    whole.parse::<i64>().ok()?.checked_mul(unit)?.checked_add(fraction / (SECOND / unit))
+}
+
+fn two(tens: u8, ones: u8) -> Option<i64> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
+}
+
+/// Days since 1970-01-01 of a date that exists, in years that [`Nanos`] can express.
+fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let longest = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1678..=2261).contains(&year) || !(1..=longest).contains(&day) {
+        return None;
+    }
+    // Years that begin in March put the leap day last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    Some(365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468)
+}
+
+/// Nanoseconds of the digits behind a decimal mark, and how many digits there are. Digits beyond nine are read over.
+fn read_fraction(text: &[u8]) -> Option<(i64, usize)> {
+    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    if digits == 0 {
+        return None;
+    }
+    let value = text[..digits].iter().chain(std::iter::repeat(&b'0')).take(9).fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+    Some((value, digits))
+}
+
+/// The zone behind a time, as seconds ahead of UTC, and how many bytes it takes. One blank may stand before it.
+fn read_zone(text: &[u8]) -> Option<(i64, usize)> {
+    let blank = usize::from(text.first() == Some(&b' '));
+    let zone = &text[blank..];
+    match zone.first()? {
+        b'Z' | b'z' if ends_word(zone, 1) => Some((0, blank + 1)),
+        b'U' | b'G' if (zone.starts_with(b"UTC") || zone.starts_with(b"GMT")) && ends_word(zone, 3) => Some((0, blank + 3)),
+        b'+' | b'-' => read_offset(zone, blank == 1).map(|(seconds, used)| (seconds, blank + used)),
+        _ => None,
+    }
+}
+
+fn ends_word(text: &[u8], at: usize) -> bool {
+    text.get(at).is_none_or(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'+' | b'-'))
+}
+
+/// `+08:00`, `+0800` or, unless `minutes_needed`, `+08`.
+fn read_offset(text: &[u8], minutes_needed: bool) -> Option<(i64, usize)> {
+    let sign = match text.first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let hours = two(*text.get(1)?, *text.get(2)?)?;
+    let at = 3 + usize::from(text.get(3) == Some(&b':'));
+    let minutes = text.get(at).zip(text.get(at + 1)).and_then(|(a, b)| two(*a, *b));
+    let (minutes, used) = match minutes {
+        Some(minutes) => (minutes, at + 2),
+        None if minutes_needed || at == 4 => return None,
+        None => (0, 3),
+    };
+    let known = hours <= 18 && minutes < 60 && text.get(used).is_none_or(|b| !b.is_ascii_alphanumeric());
+    known.then_some((sign * (hours * 3_600 + minutes * 60), used))
+}
+
+#[cfg(test)]
+mod tests;
