@@ -87,7 +87,8 @@ pub(super) fn run(args: ClassifyArgs, services: &Services, lang: Lang, out: &mut
 }
 
 fn show(verdict: &Verdict, out: &mut Out) -> std::io::Result<()> {
-    let hits = verdict.rules.iter().filter(|r| r.hit).map(|r| vec![severity(r.severity), cell(&r.rule), number(r.value.map(|v| v.to_string()).unwrap_or_default())]);
+    let hits =
+        verdict.rules.iter().filter(|r| r.hit).map(|r| vec![severity(r.severity), cell(&r.rule), number(r.value.map(|v| v.to_string()).unwrap_or_default())]);
     let hits: Vec<_> = hits.collect();
     if !hits.is_empty() {
         out.table(&["Level", "Rule that hit", "Value"], hits)?;
@@ -102,7 +103,16 @@ fn show(verdict: &Verdict, out: &mut Out) -> std::io::Result<()> {
         out.line(format!("would be {} if {}", change.severity, change.if_true))?;
     }
     out.title(verdict.why.as_str())?;
-    out.line(format!("confidence {:?}; {} respond within {} min, by {}", verdict.confidence, verdict.response_team.join(", "), verdict.sla_minutes, verdict.respond_by).to_lowercase())?;
+    out.line(
+        format!(
+            "confidence {:?}; {} respond within {} min, by {}",
+            verdict.confidence,
+            verdict.response_team.join(", "),
+            verdict.sla_minutes,
+            verdict.respond_by
+        )
+        .to_lowercase(),
+    )?;
     out.line(format!("next: opsmedic playbook show {}", verdict.playbook))
 }
 

@@ -85,7 +85,9 @@ pub(super) async fn run(command: LogsCommand, services: &Services, lang: Lang, o
 
 fn failure(error: LogsError) -> Failure {
     match error {
-        LogsError::NoPaths { .. } | LogsError::BadGlob { .. } | LogsError::BadWindow(_) | LogsError::BadBucket(_) | LogsError::BadTimezone { .. } => Failure::usage(error),
+        LogsError::NoPaths { .. } | LogsError::BadGlob { .. } | LogsError::BadWindow(_) | LogsError::BadBucket(_) | LogsError::BadTimezone { .. } => {
+            Failure::usage(error)
+        }
         other => Failure::could_not_run(other),
     }
 }
@@ -162,7 +164,13 @@ fn show(report: &Report, services: &Services, out: &mut Out) -> std::io::Result<
     if let (Some(first), Some(last)) = (buckets.first(), buckets.last()) {
         out.line(format!("errors    |{}|", sparkline(buckets.iter().map(|b| b.errors))))?;
         out.line(format!("warnings  |{}|", sparkline(buckets.iter().map(|b| b.warnings))))?;
-        out.line(format!("records   |{}|  {} .. {}, {} s a column", sparkline(buckets.iter().map(|b| b.total)), first.start, last.start, report.timeline.bucket_seconds))?;
+        out.line(format!(
+            "records   |{}|  {} .. {}, {} s a column",
+            sparkline(buckets.iter().map(|b| b.total)),
+            first.start,
+            last.start,
+            report.timeline.bucket_seconds
+        ))?;
     }
     let patterns: Vec<Vec<Cell>> = report.patterns.iter().filter(|(_, n)| **n > 0).map(|(name, n)| vec![cell(name), number(n)]).collect();
     if !patterns.is_empty() {
@@ -184,7 +192,10 @@ fn show(report: &Report, services: &Services, out: &mut Out) -> std::io::Result<
             out.line(format!("        next: opsmedic playbook show {id}"))?;
         }
     }
-    out.title(format!("{} records, {} errors ({} %), {} warnings", report.records_in_window, report.error_count, report.error_rate_percent, report.warning_count))?;
+    out.title(format!(
+        "{} records, {} errors ({} %), {} warnings",
+        report.records_in_window, report.error_count, report.error_rate_percent, report.warning_count
+    ))?;
     for note in report.partial.iter().chain(&report.hint) {
         out.line(clean(note))?;
     }

@@ -24,7 +24,12 @@ use crate::{flows::Services, types::lang::Lang};
 /// Troubleshoots a running system: checks health, reads logs, classifies incidents, shows playbooks, recovers. For people, and for AI
 /// assistants over MCP.
 #[derive(Debug, Parser)]
-#[command(name = "opsmedic", version, max_term_width = 100, after_help = "Exit codes: 0 fine, 1 problem found, 2 wrong usage or configuration, 3 could not run.")]
+#[command(
+    name = "opsmedic",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 fine, 1 problem found, 2 wrong usage or configuration, 3 could not run."
+)]
 pub struct Cli {
     /// Configuration file [default: $OPSMEDIC_CONFIG, ~/.config/opsmedic/opsmedic.toml, /etc/opsmedic/opsmedic.toml]
     #[arg(long, global = true, value_name = "FILE")]

@@ -101,7 +101,13 @@ async fn plan(subject: &Subject, services: &Services, out: &mut Out) -> Outcome 
 fn show_plan(plan: &Plan, services: &Services, out: &mut Out) -> std::io::Result<()> {
     let rows = plan.steps.iter().zip(1..).map(|(step, n)| {
         let what = step.skipped.as_ref().map_or_else(|| step.call.clone().unwrap_or_default(), |reason| format!("skipped: {reason}"));
-        vec![number(n), cell(step.action.name()), cell(format!("{:?}", step.risk).to_lowercase()), cell(services.clean_text(&what)), cell(step.effect.as_deref().unwrap_or_default())]
+        vec![
+            number(n),
+            cell(step.action.name()),
+            cell(format!("{:?}", step.risk).to_lowercase()),
+            cell(services.clean_text(&what)),
+            cell(step.effect.as_deref().unwrap_or_default()),
+        ]
     });
     out.table(&["#", "Action", "Risk", "Call", "Effect"], rows.collect())
 }
@@ -137,7 +143,10 @@ fn show(operation: &Operation, services: &Services, out: &mut Out) -> std::io::R
     if out.is_json() {
         return out.json(services, operation, false);
     }
-    let rows = operation.attempts.iter().map(|a| vec![cell(a.action.name()), cell(format!("{:?}", a.outcome)), cell(services.clean_text(&a.message)), cell(a.started_at.to_string())]);
+    let rows = operation
+        .attempts
+        .iter()
+        .map(|a| vec![cell(a.action.name()), cell(format!("{:?}", a.outcome)), cell(services.clean_text(&a.message)), cell(a.started_at.to_string())]);
     if !operation.attempts.is_empty() {
         out.table(&["Action", "Outcome", "What", "Started"], rows.collect())?;
     }
@@ -160,7 +169,14 @@ async fn status(operation: Option<OperationId>, target: Option<String>, limit: u
     }
     let rows = operations.iter().map(|o| {
         let last = o.attempts.last().map(|a| a.action.name()).unwrap_or_default();
-        vec![cell(o.operation_id.as_str()), cell(o.state.name()), cell(o.target.as_str()), cell(o.issue_type.name()), cell(last), cell(o.created_at.to_string())]
+        vec![
+            cell(o.operation_id.as_str()),
+            cell(o.state.name()),
+            cell(o.target.as_str()),
+            cell(o.issue_type.name()),
+            cell(last),
+            cell(o.created_at.to_string()),
+        ]
     });
     out.table(&["Operation", "State", "Target", "Issue", "Last action", "Asked for"], rows.collect())?;
     let rate = statistics.success_rate_percent.map_or_else(|| "none ended".to_owned(), |r| format!("{r} % succeeded"));

@@ -64,7 +64,11 @@ fn checked<T: serde::de::DeserializeOwned>(table: Table<'_>, places: &Places<'_>
 }
 
 fn budget(settings: &McpSettings) -> Result<(), String> {
-    if (4_096..=1_048_576).contains(&settings.output_budget_bytes) { Ok(()) } else { Err("mcp.output_budget_bytes is out of range: write 4096 to 1048576".to_owned()) }
+    if (4_096..=1_048_576).contains(&settings.output_budget_bytes) {
+        Ok(())
+    } else {
+        Err("mcp.output_budget_bytes is out of range: write 4096 to 1048576".to_owned())
+    }
 }
 
 /// One entry for every kind of check, in the registry's order, and the keys that belong to the whole section.

@@ -71,7 +71,9 @@ fn target(mut table: Table<'_>, places: &Places<'_>) -> Result<TargetConfig, Con
     let actuators = table.take("actions").map_or_else(|| Ok(BTreeMap::new()), |node| actuators(node, places))?;
     let plain: Plain = table.read(places)?;
     if plain.policy != Policy::Deny && check.is_none() {
-        return Err(places.wrong(span, "a target that may be acted on needs a check, or success could not be told: write [targets.check.application] url = \"..\""));
+        return Err(
+            places.wrong(span, "a target that may be acted on needs a check, or success could not be told: write [targets.check.application] url = \"..\"")
+        );
     }
     if plain.soak_seconds > plain.verify_timeout_seconds || plain.verify_timeout_seconds > 3_600 {
         return Err(places.wrong(span, "soak_seconds must not exceed verify_timeout_seconds, and that not 3600"));
@@ -115,7 +117,8 @@ fn actuators(node: Node<'_>, places: &Places<'_>) -> Result<BTreeMap<Action, Arc
         let action: Action = name.parse().map_err(|_| places.wrong(span.clone(), unknown(&name, Action::ALL.iter().map(|a| a.name()))))?;
         let (kind_name, span, settings) = only(node, places, "kind of actuator, such as command")?;
         let able = actions::ALL.iter().filter(|k| k.supports().contains(&action));
-        let kind = able.clone().find(|k| k.name() == kind_name).ok_or_else(|| places.wrong(span.clone(), unknown(&kind_name, able.clone().map(|k| k.name()))))?;
+        let kind =
+            able.clone().find(|k| k.name() == kind_name).ok_or_else(|| places.wrong(span.clone(), unknown(&kind_name, able.clone().map(|k| k.name()))))?;
         let actuator = kind.build(action, ValueDeserializer::from(settings)).map_err(|e| tree::place(&e, span, places))?;
         actuators.insert(action, actuator);
     }

@@ -25,8 +25,14 @@ fn errors_name_file_line_key_and_what_to_write() {
         ("a = [", vec!["x.toml:1:"]),
         ("[[targets]]\nname = 'a b'", vec!["x.toml:2:", "targets[0].name", "not a target name"]),
         ("[[targets]]\nname = 'a'", vec!["x.toml:1:", "targets[0]", "needs a check"]),
-        ("[[targets]]\nname = 'a'\n[targets.check.application]\nurl='http://x'\n[targets.actions.restart_servce.command]\nargv=['/x']", vec!["x.toml:5:", "did you mean restart_service?"]),
-        ("[[targets]]\nname = 'a'\n[targets.check.application]\nurl='http://x'\n[targets.actions.clear_cache.command]\nargv=['/x']", vec!["x.toml:5:", "known ones here are redis"]),
+        (
+            "[[targets]]\nname = 'a'\n[targets.check.application]\nurl='http://x'\n[targets.actions.restart_servce.command]\nargv=['/x']",
+            vec!["x.toml:5:", "did you mean restart_service?"],
+        ),
+        (
+            "[[targets]]\nname = 'a'\n[targets.check.application]\nurl='http://x'\n[targets.actions.clear_cache.command]\nargv=['/x']",
+            vec!["x.toml:5:", "known ones here are redis"],
+        ),
         ("[[targets]]\nname = 'a'\npolicy='deny'\n[targets.facts]\nunit = '--now'", vec!["targets[0]", "begins with '-'"]),
         ("[store]\npath = '${OPSMEDIC_TEST_NOT_SET}'", vec!["x.toml:2:", "store.path", "OPSMEDIC_TEST_NOT_SET is not set"]),
     ] {

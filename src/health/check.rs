@@ -25,6 +25,19 @@ pub enum State {
     Down,
 }
 
+impl State {
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skipped => "skipped",
+            Self::Ok => "ok",
+            Self::Unknown => "unknown",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// What a reading speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -46,7 +59,7 @@ pub struct Measurement {
     pub name: String,
     /// The value.
     pub value: f64,
-    /// `ms`, `bytes`, `percent`, `count`, `seconds`, `load`.
+    /// `ms`, `bytes`, `percent`, `count`, `seconds`, `load`, `code`.
     pub unit: String,
 }
 
@@ -99,6 +112,13 @@ impl Reading {
         self
     }
 
+    /// Adds a limit.
+    #[must_use]
+    pub fn threshold(mut self, name: impl Into<String>, rule: impl Into<String>, crossed: bool) -> Self {
+        self.thresholds.push(Threshold { name: name.into(), rule: rule.into(), crossed });
+        self
+    }
+
     /// Adds a text that came from the checked side.
     #[must_use]
     pub fn untrusted(mut self, name: &str, text: impl Into<String>) -> Self {
@@ -112,6 +132,9 @@ impl Reading {
 pub trait Check: Send + Sync {
     /// How long the whole check may take; past it the runner drops the future and reports the check's deadline.
     fn deadline(&self) -> Duration;
+
+    /// What it looks at. Past its deadline, a [`Scope::Remote`] check is `down` and any other `unknown`.
+    fn scope(&self) -> Scope;
 
     /// Looks. Never panics on input; a panic is caught and reported as `unknown`.
     async fn run(&self, ports: &Ports) -> Reading;

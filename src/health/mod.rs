@@ -1,10 +1,111 @@
 //! Health: probes what is configured, all at once, each with a deadline, and says how each is, with figures.
 //!
-//! A check never changes what it looks at. Does not decide what to do about a finding.
+//! A check never changes what it looks at. Does not decide what to do about a finding; it only names the issue type and the playbook that the finding leads to.
 //!
-//! **Invariant:** a check that could not tell says `unknown`; a check that is not configured is `skipped` and counts as nothing.
+//! **Invariant:** a check that could not tell says `unknown`; a check that is not configured is `skipped` and counts as nothing. A report is never lost because it
+//! could not be stored.
 
+mod cgroup;
 pub mod check;
 pub mod checks;
+pub mod history;
+mod outcome;
+pub mod runner;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::ports::Ports;
 
 pub use check::{Check, CheckKind, Measurement, Reading, Scope, State, Threshold};
+pub use history::History;
+pub use runner::{CheckResult, Counts, NamedCheck, Report, run, select};
+
+/// How long reports are kept unless told otherwise.
+pub const KEEP: Duration = Duration::from_secs(14 * 86_400);
+
+/// Old reports are forgotten at most this often.
+const FORGET_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// What can go wrong in this room. That something is unhealthy is no error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HealthError {
+    /// A check was asked for that does not exist.
+    #[error("there is no check '{given}'; the checks are {}{}", .known.join(", "), .nearest.as_ref().map(|n| format!("; did you mean {n}?")).unwrap_or_default())]
+    UnknownCheck {
+        /// What was asked for, made harmless.
+        given: String,
+        /// What there is.
+        known: Vec<String>,
+        /// The known name that is nearest, if one is near.
+        nearest: Option<String>,
+    },
+    /// The history could not be read or written. The text is ours.
+    #[error("the health history is not available: {0}")]
+    History(String),
+}
+
+/// The service: the configured checks, and where their reports go.
+pub struct Health {
+    /// All checks, configured or not, in the order of reports.
+    pub checks: Vec<NamedCheck>,
+    /// The way to the outside.
+    pub ports: Ports,
+    /// The name of this machine.
+    pub host: String,
+    /// Where reports are kept; none keeps none.
+    pub history: Option<Arc<dyn History>>,
+    /// How long reports are kept.
+    pub keep: Duration,
+    forgot_at: Mutex<Option<Timestamp>>,
+}
+
+impl Health {
+    /// A service that keeps reports for [`KEEP`].
+    pub fn new(checks: Vec<NamedCheck>, ports: Ports, host: impl Into<String>, history: Option<Arc<dyn History>>) -> Self {
+        Self { checks, ports, host: host.into(), history, keep: KEEP, forgot_at: Mutex::new(None) }
+    }
+
+    /// Runs the checks of these names, all for none, and puts the report into the history. A history that fails is a note in the report.
+    ///
+    /// # Errors
+    /// [`HealthError::UnknownCheck`].
+    pub async fn check(&self, names: &[String]) -> Result<Report, HealthError> {
+        let mut report = run(&select(&self.checks, names)?, &self.ports, &self.host).await;
+        if let Some(history) = &self.history
+            && let Err(error) = self.keep_report(history.as_ref(), &report).await
+        {
+            tracing::warn!(%error, "a health report was not stored");
+            report.history_note = Some(error.to_string());
+        }
+        Ok(report)
+    }
+
+    async fn keep_report(&self, history: &dyn History, report: &Report) -> Result<(), HealthError> {
+        history.append(report).await?;
+        if self.is_time_to_forget(report.checked_at) {
+            let keep = SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX);
+            // A span that reaches before the beginning of time keeps everything.
+            if let Ok(oldest) = report.checked_at.checked_sub(keep) {
+                let forgotten = history.forget_before(oldest).await?;
+                tracing::debug!(forgotten, "forgot old health reports");
+            }
+        }
+        Ok(())
+    }
+
+    /// Once an hour; and when the clock was set back, at once.
+    fn is_time_to_forget(&self, now: Timestamp) -> bool {
+        let mut last = self.forgot_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let due = last.is_none_or(|last| now < last || now.duration_since(last) >= FORGET_EVERY);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}

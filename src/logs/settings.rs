@@ -40,6 +40,29 @@ pub struct SourceSettings {
     pub timezone: Option<String>,
 }
 
+impl Settings {
+    /// Patterns, zones, roots and ranges.
+    ///
+    /// # Errors
+    /// A text that names the key and what to write.
+    pub fn validate(&self) -> Result<(), String> {
+        for name in self.timezone.iter().chain(self.sources.iter().filter_map(|s| s.timezone.as_ref())) {
+            super::time::zone(name).map_err(|e| e.to_string())?;
+        }
+        if let Some(root) = self.roots.iter().find(|root| root.is_relative()) {
+            return Err(format!("logs.roots: {} is relative; write absolute folders", root.display()));
+        }
+        if !(1..=3_600).contains(&self.max_seconds) {
+            return Err("logs.max_seconds is out of range: write 1 to 3600".to_owned());
+        }
+        // Compiling the built-in ones as well would slow every start down for nothing.
+        if self.patterns.is_empty() {
+            return Ok(());
+        }
+        super::patterns::Patterns::new(super::PatternSet::Default, &self.patterns).map(|_| ()).map_err(|e| e.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -76,10 +76,8 @@ fn tidy(value: &mut Value) {
 fn flatten_constants(object: &mut JsonObject) {
     let Some(Value::Array(options)) = object.get("oneOf") else { return };
     let constants: Option<Vec<Value>> = options.iter().map(|o| o.get("const").cloned()).collect();
-    let described: Vec<String> = options
-        .iter()
-        .filter_map(|o| Some(format!("{}: {}", o.get("const")?.as_str()?, o.get("description")?.as_str()?.trim_end_matches('.'))))
-        .collect();
+    let described: Vec<String> =
+        options.iter().filter_map(|o| Some(format!("{}: {}", o.get("const")?.as_str()?, o.get("description")?.as_str()?.trim_end_matches('.')))).collect();
     if let Some(constants) = constants {
         object.remove("oneOf");
         object.insert("type".to_owned(), "string".into());

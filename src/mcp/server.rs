@@ -82,7 +82,11 @@ impl Server {
 /// A tool as `tools/list` shows it.
 pub fn describe(tool: &dyn ToolKind) -> Tool {
     let hints = tool.hints();
-    let annotations = ToolAnnotations::with_title(tool.title()).read_only(hints.read_only).destructive(hints.destructive).idempotent(hints.idempotent).open_world(hints.open_world);
+    let annotations = ToolAnnotations::with_title(tool.title())
+        .read_only(hints.read_only)
+        .destructive(hints.destructive)
+        .idempotent(hints.idempotent)
+        .open_world(hints.open_world);
     Tool::new(tool.name(), tool.description(), Arc::new(tool.input_schema()))
         .with_title(tool.title())
         .with_raw_output_schema(Arc::new(tool.output_schema()))

@@ -1,9 +1,50 @@
-//! HTTP requests for checks and actions: no redirects, no proxies, a deadline over the whole exchange and a cap on the body.
+//! HTTP requests for checks and actions: no redirects, no proxies, no link-local addresses, a deadline over the whole exchange and a cap on the body.
 
-use std::{error::Error as _, sync::OnceLock, time::Duration};
+use std::error::Error as _;
+use std::net::IpAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use serde::Deserialize;
+
+use crate::types::secret::Secret;
+
+/// An `http://` or `https://` URL of the configuration that can be asked: it has a host, and the host is no link-local address.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Secret")]
+pub struct HttpUrl(String);
+
+impl HttpUrl {
+    /// The URL, with user and password if it has them.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The password in the URL, as written, and with it the whole URL: for the redactor.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let password = reqwest::Url::parse(&self.0).ok().and_then(|url| url.password().map(str::to_owned));
+        password.map_or_else(Vec::new, |password| vec![Secret::new(password), Secret::new(self.0.clone())])
+    }
+}
+
+impl TryFrom<Secret> for HttpUrl {
+    type Error = String;
+
+    fn try_from(text: Secret) -> Result<Self, String> {
+        let wrong = || "write it as http://host:port/path or https://host/path".to_owned();
+        let url = reqwest::Url::parse(text.expose()).map_err(|_| wrong())?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(wrong());
+        }
+        if literal_address(&url).is_some_and(is_link_local) {
+            return Err("link-local addresses are not asked: cloud machines give out credentials there".to_owned());
+        }
+        Ok(Self(text.expose().to_owned()))
+    }
+}
 
 /// A GET request.
 #[derive(Debug, Clone)]
@@ -12,11 +53,11 @@ pub struct Request {
     pub url: String,
     /// Deadline over connecting, headers and body.
     pub timeout: Duration,
-    /// The largest body that is read, in bytes.
+    /// The largest body that is read, in bytes. 0: the body is not read at all, and no answer is too large.
     pub max_body_bytes: usize,
 }
 
-/// An answer whose body was read to its end.
+/// An answer whose body was read to its end, unless the request wanted none of it.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The status code.
@@ -85,6 +126,7 @@ impl Client {
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
                 .pool_max_idle_per_host(0)
+                .dns_resolver(NoLinkLocal)
                 .user_agent(concat!("opsmedic/", env!("CARGO_PKG_VERSION")))
                 .build()
                 .expect("the client has no setting that can fail")
@@ -93,10 +135,14 @@ impl Client {
 
     async fn exchange(&self, request: &Request) -> Result<Response, HttpError> {
         let begun = tokio::time::Instant::now();
-        let answer = self.inner().get(&request.url).send().await.map_err(|e| explain(&e))?;
+        let url = HttpUrl::try_from(Secret::new(request.url.clone())).map_err(HttpError::BadUrl)?;
+        let answer = self.inner().get(url.expose()).send().await.map_err(|e| explain(&e))?;
         let status = answer.status().as_u16();
         let headers = answer.headers().iter().filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned()))).collect();
         let mut body = Vec::new();
+        if request.max_body_bytes == 0 {
+            return Ok(Response { status, headers, body, elapsed: begun.elapsed() });
+        }
         let mut chunks = answer.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             body.extend_from_slice(&chunk.map_err(|e| explain(&e))?);
@@ -115,24 +161,62 @@ impl Http for Client {
     }
 }
 
+/// Resolves names as the system does, and leaves link-local addresses out.
+struct NoLinkLocal;
+
+impl Resolve for NoLinkLocal {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.filter(|a| !is_link_local(a.ip())).collect();
+            if found.is_empty() { Err("no address that may be asked".into()) } else { Ok(Box::new(found.into_iter()) as Addrs) }
+        })
+    }
+}
+
+fn literal_address(url: &reqwest::Url) -> Option<IpAddr> {
+    url.host_str()?.trim_matches(['[', ']']).parse().ok()
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+/// What a TLS failure means, in fixed words: the library's own text repeats names that the peer chose.
+pub fn tls_words(error: &rustls::Error) -> &'static str {
+    use rustls::{CertificateError as C, Error as E};
+    match error {
+        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => "the certificate has expired",
+        E::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => "the certificate is not valid yet",
+        E::InvalidCertificate(C::UnknownIssuer) => "the certificate's issuer is not trusted",
+        E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => "the certificate is for another name",
+        E::InvalidCertificate(_) => "the certificate is not valid",
+        E::InvalidMessage(_) => "the peer does not speak TLS",
+        E::AlertReceived(_) => "the peer refused the handshake",
+        E::PeerIncompatible(_) => "no protocol version or cipher in common",
+        _ => "the handshake failed",
+    }
+}
+
 /// Sorts reqwest's nested errors into ours.
 fn explain(error: &reqwest::Error) -> HttpError {
     if error.is_builder() {
-        return HttpError::BadUrl(error.to_string());
+        return HttpError::BadUrl("it is not a URL that can be asked".to_owned());
     }
-    let mut chain = Vec::new();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        chain.push(cause.to_string());
-        source = cause.source();
+    let mut cause = error.source();
+    let mut dns = false;
+    while let Some(current) = cause {
+        let inner = current.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref());
+        if let Some(tls) = inner.or_else(|| current.downcast_ref::<rustls::Error>()) {
+            return HttpError::Tls(tls_words(tls).to_owned());
+        }
+        dns |= current.to_string().contains("dns error");
+        cause = current.source();
     }
-    let has = |needle: &str| chain.iter().any(|text| text.contains(needle));
-    if has("dns error") || has("failed to lookup address") {
+    if dns {
         HttpError::Dns
-    } else if let Some(tls) =
-        chain.iter().find(|text| text.contains("certificate") || text.contains("tls") || text.contains("TLS") || text.contains("InvalidContentType"))
-    {
-        HttpError::Tls(tls.clone())
     } else if error.is_connect() {
         HttpError::Connect
     } else {

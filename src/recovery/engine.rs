@@ -236,8 +236,8 @@ impl Recovery {
             (
                 State::Planned,
                 format!(
-                    "waits for approval; nothing was called. On the machine a person runs: {} recover approve {id}. Then the same call goes on",
-                    self.parts.command
+                    "waits for approval; nothing was called. On the machine a person runs: opsmedic recover approve {id}{}. Then get_recovery shows how it goes",
+                    self.parts.config_option
                 ),
             )
         };

@@ -2,12 +2,7 @@
 
 use std::{path::Path, process::Stdio};
 
-use rmcp::{
-    RoleClient, ServiceExt as _,
-    model::CallToolRequestParams,
-    service::RunningService,
-    transport::TokioChildProcess,
-};
+use rmcp::{RoleClient, ServiceExt as _, model::CallToolRequestParams, service::RunningService, transport::TokioChildProcess};
 use serde_json::Value;
 
 use super::DrillError;

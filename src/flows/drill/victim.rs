@@ -67,7 +67,10 @@ impl Shop {
                 true
             }
             _ => {
-                self.log("ERROR", &format!("connection timeout: no database connection within {} ms, {CONNECTIONS} of {CONNECTIONS} in use", PATIENCE.as_millis()));
+                self.log(
+                    "ERROR",
+                    &format!("connection timeout: no database connection within {} ms, {CONNECTIONS} of {CONNECTIONS} in use", PATIENCE.as_millis()),
+                );
                 false
             }
         }

@@ -91,7 +91,10 @@ impl ToolKind for AnalyzeLogs {
         let report = services.logs.analyse(request, cancel, None).await?;
         let headline = match &report.hint {
             Some(hint) if report.records_in_window == 0 => hint.clone(),
-            _ => format!("{} records, {} errors ({} %), {} warnings", report.records_in_window, report.error_count, report.error_rate_percent, report.warning_count),
+            _ => format!(
+                "{} records, {} errors ({} %), {} warnings",
+                report.records_in_window, report.error_count, report.error_rate_percent, report.warning_count
+            ),
         };
         let first = report.recommendations.first();
         let playbook = first.and_then(|r| r.playbook.as_deref()).map(next::playbook);

@@ -63,7 +63,13 @@ impl ToolKind for GetPlaybook {
         let arguments: Arguments = parse(arguments)?;
         let facts = match services.facts(arguments.target.as_deref()) {
             Some(facts) => facts,
-            None => return Err(services.recovery.target(arguments.target.as_deref().unwrap_or_default()).err().map_or_else(|| ToolError::new("internal", "no facts", ""), Into::into)),
+            None => {
+                return Err(services
+                    .recovery
+                    .target(arguments.target.as_deref().unwrap_or_default())
+                    .err()
+                    .map_or_else(|| ToolError::new("internal", "no facts", ""), Into::into));
+            }
         };
         let known = services.playbooks.ids().contains(&arguments.id.as_str());
         let id = match arguments.id.parse::<IssueType>() {

@@ -103,7 +103,11 @@ impl ToolKind for GetRecovery {
             None => (None, Some(recovery.list(&OperationFilter { target: target.clone(), limit, ..Default::default() }).await?)),
         };
         let statistics = recovery.statistics(target).await?;
-        let targets = recovery.targets().values().map(|t| TargetLine { name: t.name.clone(), policy: t.policy, actions: t.actuators.keys().copied().collect() }).collect();
+        let targets = recovery
+            .targets()
+            .values()
+            .map(|t| TargetLine { name: t.name.clone(), policy: t.policy, actions: t.actuators.keys().copied().collect() })
+            .collect();
         let headline = match (&operation, operations.as_deref()) {
             (Some(one), _) => format!("{}: {} on {}: {}", one.state.name(), one.issue_type, one.target, one.message),
             (None, Some([newest, ..])) => format!("newest: {} on {} is {}", newest.issue_type, newest.target, newest.state.name()),

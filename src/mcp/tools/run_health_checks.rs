@@ -53,7 +53,8 @@ impl ToolKind for RunHealthChecks {
         let arguments: Arguments = parse(arguments)?;
         let report = services.health.check(&arguments.names).await?;
         let worst = report.results.iter().filter(|r| !matches!(r.state, State::Ok | State::Skipped)).max_by_key(|r| r.state);
-        let named: Vec<String> = report.results.iter().filter(|r| !matches!(r.state, State::Ok | State::Skipped)).map(|r| format!("{} {}", r.name, r.state.name())).collect();
+        let named: Vec<String> =
+            report.results.iter().filter(|r| !matches!(r.state, State::Ok | State::Skipped)).map(|r| format!("{} {}", r.name, r.state.name())).collect();
         let headline = match named.as_slice() {
             [] if report.state == State::Unknown => "unknown: nothing is configured that could be checked".to_owned(),
             [] => format!("ok: nothing wrong found on {}", report.host),
