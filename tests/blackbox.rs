@@ -3,5 +3,17 @@
 
 mod support;
 
+#[path = "blackbox/cli.rs"]
+mod cli;
+#[path = "blackbox/clients.rs"]
+mod clients;
+#[path = "blackbox/contracts.rs"]
+mod contracts;
 #[path = "blackbox/ground.rs"]
 mod ground;
+#[path = "blackbox/health.rs"]
+mod health;
+#[path = "blackbox/mcp_stdio.rs"]
+mod mcp_stdio;
+#[path = "blackbox/recovery.rs"]
+mod recovery;

@@ -46,36 +46,28 @@ impl Behaviour {
 pub(crate) struct Hostile {
     port: u16,
     stop: Arc<AtomicBool>,
+    acceptor: Option<thread::JoinHandle<()>>,
     /// What fills the queue of a black hole, and the runtime that holds its listener.
-    _hole: Option<(tokio::runtime::Runtime, tokio::net::TcpListener, Vec<TcpStream>)>,
+    _hole: Option<Hole>,
 }
+
+type Hole = (tokio::runtime::Runtime, tokio::net::TcpListener, Vec<TcpStream>);
 
 impl Hostile {
     /// Starts one on a free port.
     pub(crate) fn start(behaviour: Behaviour, protocol: Protocol) -> Self {
+        Self::at(free_port(), behaviour, protocol)
+    }
+
+    /// Starts one on this port, which another may have used before.
+    pub(crate) fn at(port: u16, behaviour: Behaviour, protocol: Protocol) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        match behaviour {
-            Behaviour::Refused => Self { port: free_port(), stop, _hole: None },
-            Behaviour::Blackhole => {
-                let (port, hole) = blackhole();
-                Self { port, stop, _hole: Some(hole) }
-            }
-            _ => {
-                let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-                let port = listener.local_addr().unwrap().port();
-                let flag = Arc::clone(&stop);
-                thread::spawn(move || {
-                    for stream in listener.incoming().flatten() {
-                        if flag.load(Ordering::Relaxed) {
-                            return;
-                        }
-                        let flag = Arc::clone(&flag);
-                        thread::spawn(move || misbehave(stream, behaviour, protocol, &flag));
-                    }
-                });
-                Self { port, stop, _hole: None }
-            }
-        }
+        let (acceptor, hole) = match behaviour {
+            Behaviour::Refused => (None, None),
+            Behaviour::Blackhole => (None, Some(blackhole(port))),
+            _ => (Some(accept(port, behaviour, protocol, &stop)), None),
+        };
+        Self { port, stop, acceptor, _hole: hole }
     }
 
     /// Where it is.
@@ -97,19 +89,37 @@ impl Hostile {
 impl Drop for Hostile {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
-        // Wakes the accepting thread, which then sees the flag.
-        let _ = TcpStream::connect_timeout(&address, Duration::from_millis(50));
+        if let Some(acceptor) = self.acceptor.take() {
+            // Wakes the accepting thread, which then sees the flag.
+            let _ = TcpStream::connect(("127.0.0.1", self.port));
+            let _ = acceptor.join();
+        }
     }
 }
 
+/// Accepts until told to stop; each connection is mistreated in a thread of its own.
+fn accept(port: u16, behaviour: Behaviour, protocol: Protocol, stop: &Arc<AtomicBool>) -> thread::JoinHandle<()> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let stop = Arc::clone(stop);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let stop = Arc::clone(&stop);
+            thread::spawn(move || misbehave(stream, behaviour, protocol, &stop));
+        }
+    })
+}
+
 /// A listener whose queue is full: Linux drops every further request for a connection without an answer.
-fn blackhole() -> (u16, (tokio::runtime::Runtime, tokio::net::TcpListener, Vec<TcpStream>)) {
+fn blackhole(port: u16) -> Hole {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let listener = {
         let _inside = runtime.enter();
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
         socket.listen(1).unwrap()
     };
     let address = listener.local_addr().unwrap();
@@ -118,7 +128,7 @@ fn blackhole() -> (u16, (tokio::runtime::Runtime, tokio::net::TcpListener, Vec<T
         waiting.push(stream);
         assert!(waiting.len() < 32, "the queue of the black hole does not fill up");
     }
-    (address.port(), (runtime, listener, waiting))
+    (runtime, listener, waiting)
 }
 
 fn misbehave(mut stream: TcpStream, behaviour: Behaviour, protocol: Protocol, stop: &AtomicBool) {

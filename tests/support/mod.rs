@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A port on which nothing listens at this moment.
 pub(crate) fn free_port() -> u16 {
@@ -55,4 +55,40 @@ pub(crate) fn named<'v>(list: &'v Value, name: &str) -> &'v Value {
         _ => None,
     };
     found.unwrap_or_else(|| panic!("no '{name}' in {list:#}"))
+}
+
+/// A sandbox in which every tool has something to work on, with its service.
+pub(crate) struct House {
+    pub(crate) sandbox: sandbox::Sandbox,
+    _service: web::Web,
+}
+
+impl House {
+    /// A well service, a log, and a target that a command restarts.
+    pub(crate) fn build() -> Self {
+        let sandbox = sandbox::Sandbox::new("");
+        let service = web::Web::start();
+        let restart = sandbox.program("restart", "#!/bin/sh\nexit 0\n");
+        sandbox.write("logs/app.log", "2026-11-20 10:00:00 [ERROR] db: database error: deadlock detected\n2026-11-20 10:00:01 [INFO] web: ready\n");
+        let url = service.url();
+        sandbox.configure(&format!(
+            "[health.application]\nurl = \"{url}\"\n[logs]\nroots = [\"{{dir}}/logs\"]\n\
+             [[targets]]\nname = \"shop\"\npolicy = \"auto\"\nsoak_seconds = 1\nverify_timeout_seconds = 10\n\
+             [targets.check.application]\nurl = \"{url}\"\n[targets.actions.restart_service.command]\nargv = [\"{restart}\"]\n"
+        ));
+        Self { sandbox, _service: service }
+    }
+
+    /// One valid call of each tool.
+    pub(crate) fn calls(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("classify_incident", json!({"error_rate_percent": 60, "response_time_ms": 40_000, "description": "checkout is down"})),
+            ("run_health_checks", json!({"names": ["application"]})),
+            ("analyze_logs", json!({"paths": [self.sandbox.fill("{dir}/logs/app.log")], "from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z"})),
+            ("plan_recovery", json!({"issue_type": "service_unavailable", "target": "shop"})),
+            ("trigger_recovery", json!({"issue_type": "service_unavailable", "target": "shop", "reason": "rehearsal", "idempotency_key": "house-1"})),
+            ("get_recovery", json!({"target": "shop"})),
+            ("get_playbook", json!({"id": "service_down", "lang": "en", "target": "shop"})),
+        ]
+    }
 }

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::{Read as _, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,

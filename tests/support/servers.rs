@@ -76,6 +76,7 @@ impl Redis {
 pub(crate) struct Postgres {
     _leash: Leash,
     port: u16,
+    version: String,
 }
 
 impl Postgres {
@@ -107,19 +108,21 @@ impl Postgres {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        for _ in 0..3 {
-            let port = free_port();
-            let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=40"].map(|s| format!("-c{s}"));
-            let argv = identity.argv(&path(&programs.join("postgres")), &["-D", &path(&data), "-p", &port.to_string()], &settings);
-            let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
-            let leash = Leash::start(&folder, "INT", &argv);
-            let ready = || Command::new(programs.join("pg_isready")).args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status().unwrap().success();
-            if wait_for(START, || !leash.alive() || ready()) && leash.alive() {
-                return Ok(Self { _leash: leash, port });
-            }
-            panic!("postgres does not start: {}", fs::read_to_string(folder.join("output")).unwrap_or_default());
-        }
-        unreachable!("the loop returns or panics")
+        let port = free_port();
+        let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=40"].map(|s| format!("-c{s}"));
+        let argv = identity.argv(&path(&programs.join("postgres")), &["-D", &path(&data), "-p", &port.to_string()], &settings);
+        let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+        let leash = Leash::start(&folder, "INT", &argv);
+        let ready = || Command::new(programs.join("pg_isready")).args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status().unwrap().success();
+        let up = wait_for(START, || !leash.alive() || ready()) && leash.alive();
+        assert!(up, "postgres does not start: {}", fs::read_to_string(folder.join("output")).unwrap_or_default());
+        let version = fs::read_to_string(data.join("PG_VERSION")).unwrap().trim().to_owned();
+        Ok(Self { _leash: leash, port, version })
+    }
+
+    /// Its major version.
+    pub(crate) fn version(&self) -> String {
+        self.version.clone()
     }
 
     /// Its address, with the password.

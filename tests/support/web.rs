@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -10,13 +11,18 @@ use std::{
     thread,
 };
 
+/// What the health page of a well service says.
+const WELL: &str = r#"{"status":"ok","version":"1.4.2","uptime":4711}"#;
+
+type Answer = Box<dyn Fn() -> (u16, String) + Send>;
+
 struct Shared {
-    answer: Mutex<(u16, String)>,
+    answer: Mutex<Answer>,
     requests: AtomicUsize,
     stop: AtomicBool,
 }
 
-/// Answers every GET with the same status and body until told otherwise.
+/// Answers every GET alike.
 pub(crate) struct Web {
     port: u16,
     shared: Arc<Shared>,
@@ -25,10 +31,18 @@ pub(crate) struct Web {
 impl Web {
     /// Answers 200 with a version and an uptime.
     pub(crate) fn start() -> Self {
+        Self::answering(|| (200, WELL.to_owned()))
+    }
+
+    /// Answers 200 while this file exists, else 503: a service that a command can mend or break.
+    pub(crate) fn well_while(file: PathBuf) -> Self {
+        Self::answering(move || if file.exists() { (200, WELL.to_owned()) } else { (503, "{}".to_owned()) })
+    }
+
+    fn answering(answer: impl Fn() -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let answer = Mutex::new((200, r#"{"status":"ok","version":"1.4.2","uptime":4711}"#.to_owned()));
-        let shared = Arc::new(Shared { answer, requests: AtomicUsize::new(0), stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { answer: Mutex::new(Box::new(answer)), requests: AtomicUsize::new(0), stop: AtomicBool::new(false) });
         let inside = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -42,19 +56,9 @@ impl Web {
         Self { port, shared }
     }
 
-    /// What it answers from now on.
-    pub(crate) fn answer(&self, status: u16, body: &str) {
-        *self.shared.answer.lock().unwrap() = (status, body.to_owned());
-    }
-
     /// How many requests came so far.
     pub(crate) fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)
-    }
-
-    /// Its port.
-    pub(crate) fn port(&self) -> u16 {
-        self.port
     }
 
     /// The address of its health page.
@@ -77,7 +81,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
     while let Some(Ok(line)) = lines.next() {
         if line.is_empty() {
             shared.requests.fetch_add(1, Ordering::Relaxed);
-            let (status, body) = shared.answer.lock().unwrap().clone();
+            let (status, body) = (shared.answer.lock().unwrap())();
             let head = format!(
                 "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX-Response-Time: 7ms\r\nConnection: close\r\n\r\n",
                 body.len()
