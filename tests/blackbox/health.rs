@@ -36,7 +36,7 @@ fn a_well_application_is_ok_with_its_version() {
     let service = Web::start();
     let sandbox = Sandbox::new(&section(Protocol::Http, &service.url()).1);
     let report = sandbox.opsmedic(["check", "application", "--json"]).expect_code(0).json();
-    let check = named(&report["checks"], "application");
+    let check = named(&report["results"], "application");
     assert_eq!(check["state"], "ok", "{report:#}");
     let text = check.to_string();
     for fact in ["1.4.2", "4711", "7ms"] {
@@ -51,7 +51,7 @@ fn a_real_postgres_is_ok_with_its_figures_and_without_its_password() {
     let sandbox = Sandbox::new(&format!("[health.database]\nurl = \"{}\"\n", postgres.url()));
     let run = sandbox.opsmedic(["check", "database", "--json"]).expect_code(0);
     let report = run.json();
-    let check = named(&report["checks"], "database");
+    let check = named(&report["results"], "database");
     assert_eq!(check["state"], "ok", "{report:#}");
     assert_eq!(measured(check, "max_connections"), 40.0);
     assert!(measured(check, "active_connections") >= 1.0, "{check:#}");
@@ -65,7 +65,7 @@ fn a_wrong_password_is_no_wellness_and_is_not_repeated() {
     let postgres = need!(Postgres::shared());
     let sandbox = Sandbox::new(&format!("[health.database]\nurl = \"{}\"\n", postgres.url().replace(Postgres::PASSWORD, "canary-wrong-77aa31")));
     let run = sandbox.opsmedic(["check", "database", "--json"]).expect_code(1);
-    assert_ne!(named(&run.json()["checks"], "database")["state"], "ok");
+    assert_ne!(named(&run.json()["results"], "database")["state"], "ok");
     assert!(!format!("{run}").contains("canary-wrong-77aa31"), "{run}");
 }
 
@@ -74,7 +74,7 @@ fn a_real_redis_is_ok_with_its_figures() {
     let redis = need!(Redis::start());
     let sandbox = Sandbox::new(&format!("[health.redis]\nurl = \"{}\"\n", redis.url()));
     let report = sandbox.opsmedic(["check", "redis", "--json"]).expect_code(0).json();
-    let check = named(&report["checks"], "redis");
+    let check = named(&report["results"], "redis");
     assert_eq!(check["state"], "ok", "{report:#}");
     assert!(measured(check, "used_memory") > 100_000.0, "{check:#}");
     assert!(measured(check, "connected_clients") >= 1.0, "{check:#}");
@@ -91,9 +91,9 @@ fn survives_all(protocol: Protocol) {
         let run = sandbox.opsmedic(["check", name, "external_api", "--json"]).expect_code(1);
         assert!(run.elapsed < DEADLINE + Duration::from_secs(1), "{behaviour:?}: {run}");
         let report = run.json();
-        let state = named(&report["checks"], name)["state"].as_str().unwrap().to_owned();
+        let state = named(&report["results"], name)["state"].as_str().unwrap().to_owned();
         assert!(["down", "unknown"].contains(&state.as_str()), "{behaviour:?}: {report:#}");
-        let beside = named(&report["checks"], "external_api");
+        let beside = named(&report["results"], "external_api");
         assert_eq!(beside["state"], "ok", "{behaviour:?}: {report:#}");
         assert!(beside["duration_ms"].as_f64().unwrap() < 400.0, "{behaviour:?} held up its neighbour: {report:#}");
         assert!(!format!("{run}").contains("canary"), "a password came out: {run}");
@@ -137,7 +137,7 @@ fn hostile_servers_leave_no_descriptor_open_and_no_memory_taken() {
         for _ in 0..5 {
             let report = client.ok("run_health_checks", &names);
             for name in ["application", "database", "redis"] {
-                let state = &named(&report["checks"], name)["state"];
+                let state = &named(&report["results"], name)["state"];
                 assert!(state == "down" || state == "unknown", "{behaviour:?}: {report:#}");
             }
         }
@@ -161,7 +161,7 @@ fn an_unknown_name_is_wrong_usage_and_lists_the_known_ones() {
 fn what_is_not_configured_is_skipped() {
     let report = Sandbox::new("").opsmedic(["check", "application", "database", "redis", "external_api", "network", "--json"]).json();
     for name in ["application", "database", "redis", "external_api", "network"] {
-        assert_eq!(named(&report["checks"], name)["state"], "skipped", "{report:#}");
+        assert_eq!(named(&report["results"], name)["state"], "skipped", "{report:#}");
     }
 }
 
@@ -169,7 +169,7 @@ fn what_is_not_configured_is_skipped() {
 fn this_machine_is_measured_without_configuration() {
     let report = Sandbox::new("").opsmedic(["check", "disk", "memory", "cpu", "--json"]).json();
     for name in ["disk", "memory", "cpu"] {
-        let check = named(&report["checks"], name);
+        let check = named(&report["results"], name);
         assert!(["ok", "degraded", "down"].contains(&check["state"].as_str().unwrap()), "{check:#}");
         assert!(check["measurements"].as_array().is_some_and(|list| !list.is_empty()), "{check:#}");
         assert!(["host", "cgroup"].contains(&check["scope"].as_str().unwrap()), "{check:#}");
