@@ -55,6 +55,9 @@ fn an_end_of_input_ends_the_server_at_once() {
 fn an_end_of_input_before_the_first_word_ends_it_too() {
     let sandbox = Sandbox::new("");
     let mut client = McpClient::start(&mut sandbox.command(["serve"]));
+    // It waits for a word, and does not wait for ever.
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(client.running(), "it ended before the end of input");
     client.close_stdin();
     client.wait_end(Duration::from_secs(1));
 }

@@ -140,6 +140,11 @@ impl McpClient {
         kill_process(pid, Signal::TERM).unwrap();
     }
 
+    /// Whether the server still runs.
+    pub(crate) fn running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Waits for the end of the server: how it ended, and how long that took.
     pub(crate) fn wait_end(&mut self, limit: Duration) -> (ExitStatus, Duration) {
         let begun = Instant::now();
