@@ -46,7 +46,7 @@ fn settled(client: &mut McpClient, operation: &Value) -> Value {
     let id = operation["operation_id"].as_str().unwrap_or_else(|| panic!("no operation_id in {operation:#}"));
     let mut last = Value::Null;
     let ended = wait_for(Duration::from_secs(30), || {
-        last = client.ok("get_recovery", &json!({"operation_id": id}))["operation"].take();
+        last = client.ok("get_recovery", &json!({"operation_id": id}))["operations"][0].take();
         ENDED.contains(&last["state"].as_str().unwrap_or_default())
     });
     assert!(ended, "the operation does not end: {last:#}");
