@@ -49,7 +49,7 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Folders whose files are the members of an open family.
-const FAMILIES: &[&str] = &["health/checks", "logs/formats", "recovery/actions", "playbook/library", "mcp/tools", "logs/sources", "notify/channels"];
+const FAMILIES: &[&str] = &["health/checks", "logs/formats", "recovery/actions", "playbook/library", "mcp/tools", "notify/channels"];
 
 /// The external crates that pure words may use.
 const PURE: &[&str] =
