@@ -1,1 +1,19 @@
-fn main() {}
+//! Black box: the built binary against real servers, in a hermetic environment.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "tests")]
+
+mod support;
+
+#[path = "blackbox/cli.rs"]
+mod cli;
+#[path = "blackbox/clients.rs"]
+mod clients;
+#[path = "blackbox/contracts.rs"]
+mod contracts;
+#[path = "blackbox/ground.rs"]
+mod ground;
+#[path = "blackbox/health.rs"]
+mod health;
+#[path = "blackbox/mcp_stdio.rs"]
+mod mcp_stdio;
+#[path = "blackbox/recovery.rs"]
+mod recovery;
