@@ -53,7 +53,7 @@ impl Out {
     /// A table.
     pub fn table(&mut self, heads: &[&str], rows: Vec<Vec<Cell>>) -> io::Result<()> {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         if !self.colour {
             table.force_no_tty().set_width(160);
         }

@@ -12,7 +12,7 @@ pub(super) fn run(out: &mut Out) -> Outcome {
     let rows = ALL.iter().map(|tool| {
         let hints = tool.hints();
         let kind = if hints.read_only { "reads" } else { "acts" };
-        let first = tool.description().lines().next().unwrap_or_default();
+        let first = tool.description().split('.').next().unwrap_or_default();
         vec![cell(tool.name()), cell(kind), cell(first)]
     });
     out.table(&["Tool", "", "For"], rows.collect())?;

@@ -22,9 +22,9 @@ pub enum BusinessImpact {
     Low,
     /// Medium.
     Medium,
-    /// High: at least P2.
+    /// At least P2.
     High,
-    /// Critical: at least P1.
+    /// At least P1.
     Critical,
 }
 

@@ -96,6 +96,40 @@ pub enum LogsError {
     Internal(String),
 }
 
+impl LogsError {
+    /// Stable, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoPaths { .. } | Self::BadGlob { .. } | Self::BadBucket(_) => "invalid_input",
+            Self::NotFound { .. } | Self::NoMatch { .. } => "log_not_found",
+            Self::TooManyFiles { .. } => "too_many_files",
+            Self::OutsideRoots { .. } | Self::Relative { .. } => "outside_roots",
+            Self::BadWindow(_) => "bad_window",
+            Self::BadTimezone { .. } => "bad_timezone",
+            Self::BadPattern { .. } => "bad_pattern",
+            Self::NothingReadable { .. } => "nothing_readable",
+            Self::Hung { .. } => "hung",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoPaths { .. } | Self::NotFound { .. } | Self::NoMatch { .. } => "name an existing file, a glob that matches, or a configured source",
+            Self::BadGlob { .. } | Self::BadBucket(_) | Self::BadWindow(_) | Self::BadTimezone { .. } => "correct the value and call again",
+            Self::TooManyFiles { .. } => "narrow the glob, or make several calls",
+            Self::OutsideRoots { .. } | Self::Relative { .. } => {
+                "give an absolute path inside one of the folders in the message; others are opened to callers by logs.roots in the configuration"
+            }
+            Self::BadPattern { .. } => "a person corrects [logs.patterns] in the configuration",
+            Self::NothingReadable { .. } => "see the reason of each file; a person may have to change its permissions",
+            Self::Hung { .. } => "check the disk or network mount that holds the file, then call again",
+            Self::Internal(_) => "this is a bug; the server's log has more",
+        }
+    }
+}
+
 fn listed(items: &[String]) -> String {
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }

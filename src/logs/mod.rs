@@ -133,7 +133,7 @@ impl Logs {
     /// # Errors
     /// [`LogsError::BadPattern`] and [`LogsError::BadTimezone`] for what the settings say wrong.
     pub fn new(settings: Settings, ports: &Ports, redactor: Arc<Redactor>) -> Result<Self, LogsError> {
-        for name in settings.timezone.iter().chain(settings.sources.iter().filter_map(|s| s.timezone.as_ref())) {
+        for name in settings.timezones() {
             time::zone(name)?;
         }
         let default_patterns = OnceLock::new();

@@ -5,6 +5,11 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::{
+    patterns::{PatternSet, Patterns},
+    time,
+};
+
 /// `[logs]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -40,32 +45,76 @@ pub struct SourceSettings {
     pub timezone: Option<String>,
 }
 
+/// The longest deadline, in seconds.
+const LONGEST_SECONDS: u64 = 3_600;
+
 impl Settings {
-    /// Patterns, zones, roots and ranges.
+    /// Holds the settings against their rules.
     ///
     /// # Errors
-    /// A text that names the key and what to write.
+    /// A text with the key, what is wrong with it and what to write.
     pub fn validate(&self) -> Result<(), String> {
-        for name in self.timezone.iter().chain(self.sources.iter().filter_map(|s| s.timezone.as_ref())) {
-            super::time::zone(name).map_err(|e| e.to_string())?;
+        if let Some(root) = self.roots.iter().find(|root| !root.is_absolute()) {
+            return Err(format!("logs.roots: {} is not absolute", root.display()));
         }
-        if let Some(root) = self.roots.iter().find(|root| root.is_relative()) {
-            return Err(format!("logs.roots: {} is relative; write absolute folders", root.display()));
+        if !(1..=LONGEST_SECONDS).contains(&self.max_seconds) {
+            return Err(format!("logs.max_seconds: {} is out of range: write 1 to {LONGEST_SECONDS}", self.max_seconds));
         }
-        if !(1..=3_600).contains(&self.max_seconds) {
-            return Err("logs.max_seconds is out of range: write 1 to 3600".to_owned());
+        for (at, source) in self.sources.iter().enumerate() {
+            let name = &source.name;
+            if name.is_empty() || name.contains(['/', '*', '?', '[']) {
+                return Err(format!("logs.source: '{name}' is no name for a source: write a word without /, *, ? and ["));
+            }
+            if self.sources[..at].iter().any(|other| other.name == *name) {
+                return Err(format!("logs.source: two are called {name}"));
+            }
+            if source.paths.is_empty() {
+                return Err(format!("logs.source {name}: paths is empty: name files or globs"));
+            }
         }
-        // Compiling the built-in ones as well would slow every start down for nothing.
+        for name in self.timezones() {
+            time::zone(name).map_err(|e| format!("logs: timezone: {e}"))?;
+        }
+        // Compiling the built-in ones would slow every start down for nothing.
         if self.patterns.is_empty() {
             return Ok(());
         }
-        super::patterns::Patterns::new(super::PatternSet::Default, &self.patterns).map(|_| ()).map_err(|e| e.to_string())
+        Patterns::new(PatternSet::Default, &self.patterns).map(drop).map_err(|e| e.to_string())
+    }
+
+    /// All zones that are named.
+    pub(crate) fn timezones(&self) -> impl Iterator<Item = &str> {
+        self.timezone.iter().chain(self.sources.iter().filter_map(|source| source.timezone.as_ref())).map(String::as_str)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_rule_names_its_key() {
+        let source = SourceSettings { name: "app".into(), paths: vec!["/x".into()], timezone: None };
+        let with = |change: fn(&mut Settings)| {
+            let mut settings = Settings { sources: vec![source.clone()], ..Settings::default() };
+            change(&mut settings);
+            settings.validate()
+        };
+        assert_eq!(with(|_| ()), Ok(()));
+        type Change = fn(&mut Settings);
+        let wrong: [(&str, Change); 7] = [
+            ("logs.roots", |s| s.roots = vec!["var/log".into()]),
+            ("logs.max_seconds", |s| s.max_seconds = 0),
+            ("two are called app", |s| s.sources.push(s.sources[0].clone())),
+            ("no name", |s| s.sources[0].name = "a/b".into()),
+            ("paths is empty", |s| s.sources[0].paths.clear()),
+            ("timezone", |s| s.sources[0].timezone = Some("Nowhere".into())),
+            ("logs.patterns.x", |s| s.patterns = [("x".to_owned(), "(".to_owned())].into()),
+        ];
+        for (word, change) in wrong {
+            assert!(with(change).is_err_and(|e| e.contains(word)), "{word}");
+        }
+    }
 
     #[test]
     fn reads_its_tables_and_refuses_unknown_keys() {

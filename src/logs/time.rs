@@ -64,7 +64,9 @@ pub struct TimeReader {
 impl TimeReader {
     /// Reads timestamps that carry no zone as local times of `zone`.
     pub fn new(zone: TimeZone) -> Self {
-        Self { zone, text: [0; CIVIL_BYTES], local: 0, date: [0; 10], day: 0, stretch: i64::MIN, offset: 0 }
+        // What is remembered must be true from the start: bytes of zero are no timestamp.
+        let (text, date) = (*b"1970-01-01 00:00:00", *b"1970-01-01");
+        Self { zone, text, local: 0, date, day: 0, stretch: i64::MIN, offset: 0 }
     }
 
     /// The civil timestamp at the start of `text`, and how many bytes it takes with its fraction and zone.

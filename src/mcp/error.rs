@@ -64,21 +64,6 @@ impl From<HealthError> for ToolError {
 
 impl From<LogsError> for ToolError {
     fn from(error: LogsError) -> Self {
-        let (code, hint) = match &error {
-            LogsError::NoPaths { .. } => ("invalid_input", "name what to read"),
-            LogsError::NotFound { .. } | LogsError::NoMatch { .. } => ("not_found", "check the path; globs such as /var/log/app/*.log are accepted"),
-            LogsError::BadGlob { .. } | LogsError::BadWindow(_) | LogsError::BadBucket(_) | LogsError::BadTimezone { .. } => {
-                ("invalid_input", "correct the argument and call again")
-            }
-            LogsError::TooManyFiles { .. } => ("too_many_files", "write a narrower glob"),
-            LogsError::OutsideRoots { .. } | LogsError::Relative { .. } => {
-                ("outside_roots", "use an absolute path inside a root; a person adds roots under [logs] in the configuration")
-            }
-            LogsError::BadPattern { .. } => ("configuration", "a person mends the pattern in the configuration"),
-            LogsError::NothingReadable { .. } => ("not_readable", "the message says why for each file; permissions are a person's to change"),
-            LogsError::Hung { .. } => ("timed_out", "the file system does not answer; run_health_checks disk tells more"),
-            LogsError::Internal(_) => ("internal", "the server goes on; report the defect with its log"),
-        };
-        Self::new(code, error.to_string(), hint)
+        Self::new(error.code(), error.to_string(), error.hint())
     }
 }
