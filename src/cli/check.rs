@@ -24,14 +24,17 @@ pub struct CheckArgs {
     /// Repeat at this interval, such as 30s, until interrupted
     #[arg(long, value_name = "INTERVAL", value_parser = parse_duration)]
     watch: Option<Duration>,
+    /// Show the last reports that were kept instead of checking, at most so many
+    #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "20", conflicts_with = "watch")]
+    history: Option<usize>,
 }
 
 pub(super) async fn run(args: &CheckArgs, services: &Services, out: &mut Out) -> Outcome {
+    if let Some(count) = args.history {
+        return history(args, count, services, out).await;
+    }
     loop {
-        let report = services.health.check(&args.names).await.map_err(|e| match e {
-            HealthError::UnknownCheck { .. } => Failure::usage(e),
-            HealthError::History(_) => Failure::could_not_run(e),
-        })?;
+        let report = services.health.check(&args.names).await.map_err(failure)?;
         show(&report, services, args.watch.is_some(), out)?;
         let Some(interval) = args.watch else {
             return Ok(if report.state == State::Ok { Exit::Fine } else { Exit::Problem });
@@ -41,6 +44,28 @@ pub(super) async fn run(args: &CheckArgs, services: &Services, out: &mut Out) ->
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Fine),
         }
     }
+}
+
+fn failure(error: HealthError) -> Failure {
+    match error {
+        HealthError::UnknownCheck { .. } => Failure::usage(error),
+        HealthError::History(_) => Failure::could_not_run(error),
+    }
+}
+
+/// What was seen before, newest first: one line a report, with the checks that were not ok.
+async fn history(args: &CheckArgs, count: usize, services: &Services, out: &mut Out) -> Outcome {
+    let reports = services.health.recent(&args.names, count).await.map_err(failure)?;
+    if out.is_json() {
+        out.json(services, &reports, false)?;
+        return Ok(Exit::Fine);
+    }
+    let rows = reports.iter().map(|report| {
+        let wrong = report.results.iter().filter(|r| r.state > State::Ok).map(|r| format!("{} {}: {}", r.name, r.state.name(), r.message));
+        vec![cell(report.checked_at.to_string()), state(report.state), cell(services.clean_text(&wrong.collect::<Vec<_>>().join("; ")))]
+    });
+    out.table(&["When", "State", "What was not ok"], rows.collect())?;
+    Ok(Exit::Fine)
 }
 
 fn show(report: &Report, services: &Services, compact: bool, out: &mut Out) -> std::io::Result<()> {

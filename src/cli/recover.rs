@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     flows::Services,
-    recovery::{JournalError, Operation, OperationFilter, Plan, RecoveryError, State, TriggerRequest},
+    ports::process,
+    recovery::{JournalError, Operation, OperationFilter, Owner, Plan, RecoveryError, State, TriggerRequest},
     types::{ids::OperationId, issue::IssueType},
 };
 
@@ -61,7 +62,19 @@ pub struct Subject {
     target: String,
 }
 
+/// What a dead process left running is shown as interrupted from now on.
+pub(super) async fn mark_orphans(services: &Services) {
+    if services.recovery.targets().is_empty() {
+        return;
+    }
+    match services.recovery.interrupt_orphans(&|owner: &Owner| process::is_gone(&owner.0)).await {
+        Ok(found) => found.iter().for_each(|o| tracing::warn!(operation = %o.operation_id, target = %o.target, "was running when its process ended; marked as interrupted")),
+        Err(error) => tracing::error!(%error, "the store cannot be used; recoveries will be refused"),
+    }
+}
+
 pub(super) async fn run(command: RecoverCommand, services: &Services, out: &mut Out) -> Outcome {
+    mark_orphans(services).await;
     match command {
         RecoverCommand::Plan(subject) => plan(&subject, services, out).await,
         RecoverCommand::Run { subject, reason, idempotency_key } => {

@@ -1,13 +1,13 @@
 //! `serve`
 
-use std::sync::Arc;
+use std::{io::IsTerminal as _, sync::Arc};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Failure, Outcome};
-use crate::{flows::Services, mcp, ports::process, recovery::Owner};
+use super::{Exit, Failure, Outcome, recover};
+use crate::{flows::Services, mcp};
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -17,6 +17,9 @@ pub struct ServeArgs {
 }
 
 pub(super) async fn run(_args: &ServeArgs, services: Arc<Services>) -> Outcome {
+    if std::io::stdin().is_terminal() {
+        tracing::warn!("speaks MCP on stdin and stdout; an MCP client starts this command. The README has the configuration; Ctrl-C ends it");
+    }
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stopper = stop.clone();
@@ -29,22 +32,9 @@ pub(super) async fn run(_args: &ServeArgs, services: Arc<Services>) -> Outcome {
     });
     // Beside the first answers, not before them.
     let for_orphans = services.clone();
-    let orphans = tokio::spawn(async move { mark_orphans(&for_orphans).await });
+    let orphans = tokio::spawn(async move { recover::mark_orphans(&for_orphans).await });
     let served = mcp::serve(services.clone(), stop).await;
     orphans.abort();
     services.recovery.shut_down().await;
     served.map(|()| Exit::Fine).map_err(Failure::could_not_run)
-}
-
-/// What a dead process left running is shown as interrupted from now on.
-async fn mark_orphans(services: &Services) {
-    if services.recovery.targets().is_empty() {
-        return;
-    }
-    match services.recovery.interrupt_orphans(&|owner: &Owner| process::is_gone(&owner.0)).await {
-        Ok(found) => found
-            .iter()
-            .for_each(|o| tracing::warn!(operation = %o.operation_id, target = %o.target, "was running when its process ended; marked as interrupted")),
-        Err(error) => tracing::error!(%error, "the store cannot be used; recoveries will be refused"),
-    }
 }

@@ -63,3 +63,12 @@ fn a_named_file_that_is_not_there_is_an_error() {
     let error = Config::load(Some(Path::new("/nonexistent/x.toml")), &Env::default()).err().expect("absent").to_string();
     assert!(error.contains("/nonexistent/x.toml"), "{error}");
 }
+
+#[test]
+fn the_example_file_is_valid_and_shows_every_kind() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/opsmedic.toml")).expect("the example is in the project");
+    let config = parse(&text).expect("valid");
+    assert!(config.health.iter().all(|h| h.check.is_some()), "a kind of check is missing");
+    let used: std::collections::BTreeSet<&str> = config.targets.iter().flat_map(|t| t.target.actuators.values().map(|a| a.kind())).collect();
+    assert!(crate::recovery::actions::ALL.iter().all(|kind| used.contains(kind.name())), "a kind of actuator is missing: {used:?}");
+}

@@ -58,7 +58,7 @@ impl ActuatorKind for Command {
     }
 
     fn example(&self) -> &'static str {
-        r#"{ argv = ["/usr/bin/systemctl", "restart", "shop.service"], timeout_seconds = 120 }"#
+        "[targets.actions.restart_service.command]\nargv = [\"/usr/bin/systemctl\", \"restart\", \"shop.service\"]\ntimeout_seconds = 120\n"
     }
 
     fn build(&self, action: Action, settings: Settings<'_>) -> Result<Arc<dyn Actuator>, toml::de::Error> {

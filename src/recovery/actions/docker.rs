@@ -57,7 +57,7 @@ impl ActuatorKind for Docker {
     }
 
     fn example(&self) -> &'static str {
-        r#"{ container = "shop", socket = "/var/run/docker.sock", stop_seconds = 10 }"#
+        "[targets.actions.restart_service.docker]\ncontainer = \"shop\"\nsocket = \"/var/run/docker.sock\"\nstop_seconds = 10\n"
     }
 
     fn build(&self, _action: Action, settings: Settings<'_>) -> Result<Arc<dyn Actuator>, toml::de::Error> {

@@ -95,7 +95,7 @@ pub trait ActuatorKind: Sync {
     /// The actions it can carry out.
     fn supports(&self) -> &'static [Action];
 
-    /// A table for the first action of [`ActuatorKind::supports`], complete and valid; a test parses it.
+    /// Its table in the configuration for the first action of [`ActuatorKind::supports`], complete and valid; a test parses it.
     fn example(&self) -> &'static str;
 
     /// Builds the actuator for an action from its table.
@@ -110,10 +110,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_example_builds_for_every_action_it_supports() {
+    fn every_example_builds_a_target() {
         for kind in ALL {
             let action = kind.supports()[0];
-            let settings = Settings::parse(kind.example()).unwrap_or_else(|e| panic!("{}: {e}", kind.name()));
+            assert!(kind.example().starts_with(&format!("[targets.actions.{action}.{}]", kind.name())), "{}", kind.name());
+            let table = kind.example().split_once('\n').map(|(_, keys)| format!("{{{}}}", keys.trim().replace('\n', ", "))).unwrap_or_default();
+            let settings = Settings::parse(&table).unwrap_or_else(|e| panic!("{}: {e}", kind.name()));
             let actuator = kind.build(action, settings).unwrap_or_else(|e| panic!("{}: {e}", kind.name()));
             assert_eq!(actuator.kind(), kind.name());
         }

@@ -55,7 +55,7 @@ impl ActuatorKind for Redis {
     }
 
     fn example(&self) -> &'static str {
-        r#"{ url = "redis://127.0.0.1:6379/0", prefix = "cache:", max_keys = 1000000 }"#
+        "[targets.actions.clear_cache.redis]\nurl = \"redis://127.0.0.1:6379/0\"\nprefix = \"cache:\"\nmax_keys = 1000000\n"
     }
 
     fn build(&self, _action: Action, settings: Settings<'_>) -> Result<Arc<dyn Actuator>, toml::de::Error> {
