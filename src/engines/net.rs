@@ -150,7 +150,7 @@ pub async fn tls(stream: Box<dyn Duplex>, host: &str, verify: Verify, roots: Opt
 fn tls_error(error: &io::Error) -> WireError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(known) => WireError::Tls(tls_words(known)),
-        None => WireError::Tls("the connection broke in the handshake"),
+        None => WireError::Protocol,
     }
 }
 

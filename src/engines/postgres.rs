@@ -161,8 +161,11 @@ impl Postgres {
     /// See [`WireError`]; [`WireError::Server`] carries the SQLSTATE of a refusal.
     pub async fn connect(url: &PostgresUrl, until: Instant) -> Result<Self, WireError> {
         let mut outcome = Err(WireError::Connect);
-        for (address, host) in &url.addresses {
-            outcome = match dial(address, until).await {
+        for (i, (address, host)) in url.addresses.iter().enumerate() {
+            // Hosts that swallow packets leave the later ones their share of the time.
+            let left = u32::try_from(url.addresses.len() - i).unwrap_or(u32::MAX);
+            let share = Instant::now() + until.saturating_duration_since(Instant::now()) / left;
+            outcome = match dial(address, share).await {
                 Ok(stream) => return Self::sign_in(url, stream, host, until).await,
                 Err(error) => Err(error),
             };

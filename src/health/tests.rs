@@ -170,6 +170,13 @@ async fn names_are_chosen_with_aliases_and_a_slip_is_told() {
 }
 
 #[test]
+fn states_are_called_what_they_are_on_the_wire() {
+    for state in [State::Skipped, State::Ok, State::Unknown, State::Degraded, State::Down] {
+        assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+    }
+}
+
+#[test]
 fn the_report_has_a_flat_schema_and_survives_a_round_trip() {
     let schema = serde_json::to_string(&schemars::schema_for!(Report)).unwrap();
     assert!(!schema.contains("$ref"), "{schema}");

@@ -200,6 +200,14 @@ pub fn tls_words(error: &rustls::Error) -> &'static str {
     }
 }
 
+/// The TLS error in or behind an error. An `io::Error` hides what it wraps from `source`, and wraps itself.
+fn tls_cause<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(io) => tls_cause(io.get_ref()?),
+        None => error.downcast_ref(),
+    }
+}
+
 /// Sorts reqwest's nested errors into ours.
 fn explain(error: &reqwest::Error) -> HttpError {
     if error.is_builder() {
@@ -208,8 +216,7 @@ fn explain(error: &reqwest::Error) -> HttpError {
     let mut cause = error.source();
     let mut dns = false;
     while let Some(current) = cause {
-        let inner = current.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref());
-        if let Some(tls) = inner.or_else(|| current.downcast_ref::<rustls::Error>()) {
+        if let Some(tls) = tls_cause(current) {
             return HttpError::Tls(tls_words(tls).to_owned());
         }
         dns |= current.to_string().contains("dns error");
@@ -221,5 +228,32 @@ fn explain(error: &reqwest::Error) -> HttpError {
         HttpError::Connect
     } else {
         HttpError::Protocol
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_local_addresses_are_not_asked_in_any_spelling() {
+        let parse = |url: &str| HttpUrl::try_from(Secret::new(url));
+        for url in ["http://169.254.169.254/", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/", "http://2852039166/", "http://0xa9.0xfe.0xa9.0xfe/"] {
+            assert!(parse(url).err().is_some_and(|e| e.contains("link-local")), "{url}");
+        }
+        for url in ["ftp://x/", "x", "http://", "/path", ""] {
+            assert!(parse(url).is_err(), "{url}");
+        }
+        for url in ["http://127.0.0.1:8000/health", "https://x.example/a?b=c", "http://[::1]/"] {
+            assert!(parse(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn tls_errors_are_found_where_they_hide() {
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let hidden = std::io::Error::other(std::io::Error::other(tls));
+        assert_eq!(tls_cause(&hidden).map(tls_words), Some("the certificate's issuer is not trusted"));
+        assert!(tls_cause(&std::io::Error::other("no TLS")).is_none());
     }
 }
