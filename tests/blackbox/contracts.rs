@@ -74,6 +74,7 @@ fn schemas_are_flat_enough_for_every_client() {
             for key in ["oneOf", "anyOf", "allOf"] {
                 assert!(schema.get(key).is_none(), "{name} {side} has {key} at its root: some clients drop the tool");
             }
+            assert_eq!(repeated_names(schema), Vec::<String>::new(), "{name} {side}: names twice in one `required`: validators reject the schema");
             let text = schema.to_string();
             for key in ["\"$ref\"", "\"$defs\"", "\"definitions\""] {
                 assert!(!text.contains(key), "{name} {side} has {key}: some clients show no tool at all");
@@ -84,6 +85,19 @@ fn schemas_are_flat_enough_for_every_client() {
             assert!(schema["description"].as_str().is_some_and(|text| !text.is_empty()), "{name}: {input} is not described");
         }
         assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{name} takes inputs that it does not know");
+    }
+}
+
+/// Names that stand twice in one `required`, at any depth.
+fn repeated_names(schema: &Value) -> Vec<String> {
+    match schema {
+        Value::Object(object) => {
+            let required: Vec<&str> = object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+            let here = required.iter().enumerate().filter(|(i, name)| required[..*i].contains(name)).map(|(_, name)| (*name).to_owned());
+            here.chain(object.values().flat_map(repeated_names)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(repeated_names).collect(),
+        _ => Vec::new(),
     }
 }
 
