@@ -68,7 +68,9 @@ pub(super) async fn mark_orphans(services: &Services) {
         return;
     }
     match services.recovery.interrupt_orphans(&|owner: &Owner| process::is_gone(&owner.0)).await {
-        Ok(found) => found.iter().for_each(|o| tracing::warn!(operation = %o.operation_id, target = %o.target, "was running when its process ended; marked as interrupted")),
+        Ok(found) => found
+            .iter()
+            .for_each(|o| tracing::warn!(operation = %o.operation_id, target = %o.target, "was running when its process ended; marked as interrupted")),
         Err(error) => tracing::error!(%error, "the store cannot be used; recoveries will be refused"),
     }
 }

@@ -86,6 +86,19 @@ impl Health {
         Ok(report)
     }
 
+    /// Reports that were kept, newest first, at most `limit`; with one name only that check's results. Empty without a history.
+    ///
+    /// # Errors
+    /// [`HealthError::UnknownCheck`], [`HealthError::History`].
+    pub async fn recent(&self, names: &[String], limit: usize) -> Result<Vec<Report>, HealthError> {
+        let chosen = select(&self.checks, names)?;
+        let only = if names.is_empty() { None } else { chosen.first().map(|c| c.name.as_str()) };
+        match &self.history {
+            Some(history) => history.recent(only, limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     async fn keep_report(&self, history: &dyn History, report: &Report) -> Result<(), HealthError> {
         history.append(report).await?;
         if self.is_time_to_forget(report.checked_at) {

@@ -62,7 +62,7 @@ fn longest_in(value: &Value, path: String, best: &mut Option<(usize, String)>) {
     };
     match value {
         Value::String(text) => offer(text.len().saturating_sub(LEAST_TEXT_BYTES)),
-        Value::Array(items) if items.len() > 1 => offer(items[1..].iter().map(|item| size(item)).sum()),
+        Value::Array(items) if items.len() > 1 => offer(items[1..].iter().map(size).sum()),
         _ => {}
     }
     match value {
