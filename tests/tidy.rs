@@ -34,6 +34,9 @@ fn may_import(module: &str) -> Option<Vec<&'static str>> {
     }
 }
 
+/// Single files that may import one module more: the two commands that show the other face.
+const EXCEPTIONS: &[(&str, &str)] = &[("cli/serve.rs", "mcp"), ("cli/tools.rs", "mcp")];
+
 /// Crates that belong to one place each, and that place.
 const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store/", "engines/postgres"]),
@@ -70,7 +73,10 @@ fn each(rule: &str, check: impl Fn(&SourceFile) -> Vec<String>) {
 fn modules_import_only_what_the_table_allows() {
     each("see 'Who may import whom' in ARCHITECTURE.md", |file| {
         let Some(allowed) = may_import(file.module()) else { return Vec::new() };
-        let strangers = file.imports().into_iter().filter(|name| name != file.module() && !allowed.contains(&name.as_str()));
+        let strangers = file.imports().into_iter().filter(|name| {
+            let excepted = EXCEPTIONS.iter().any(|(path, module)| file.path == *path && name == module);
+            name != file.module() && !excepted && !allowed.contains(&name.as_str())
+        });
         strangers.map(|name| format!("{} must not import {name}", file.module())).collect()
     });
 }

@@ -10,8 +10,7 @@ use super::{
 };
 use crate::{
     flows::Services,
-    ports::process,
-    recovery::{JournalError, Operation, OperationFilter, Owner, Plan, RecoveryError, State, TriggerRequest},
+    recovery::{JournalError, Operation, OperationFilter, Plan, RecoveryError, State, TriggerRequest},
     types::{ids::OperationId, issue::IssueType},
 };
 
@@ -67,7 +66,7 @@ pub(super) async fn mark_orphans(services: &Services) {
     if services.recovery.targets().is_empty() {
         return;
     }
-    match services.recovery.interrupt_orphans(&|owner: &Owner| process::is_gone(&owner.0)).await {
+    match services.recovery.mark_orphans().await {
         Ok(found) => found
             .iter()
             .for_each(|o| tracing::warn!(operation = %o.operation_id, target = %o.target, "was running when its process ended; marked as interrupted")),

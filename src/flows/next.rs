@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Services;
 use crate::types::{issue::IssueType, target::Policy};
@@ -17,14 +17,15 @@ pub struct NextCall {
     /// The tool.
     pub tool: String,
     /// Its arguments, complete.
-    pub arguments: Value,
+    pub arguments: Map<String, Value>,
     /// Why.
     pub why: String,
 }
 
 impl NextCall {
-    /// A call with its reason.
+    /// A call with its reason; `arguments` is a JSON object.
     pub fn new(tool: &str, arguments: Value, why: &str) -> Self {
+        let arguments = if let Value::Object(arguments) = arguments { arguments } else { Map::new() };
         Self { tool: tool.to_owned(), arguments, why: why.to_owned() }
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn of_answer<T: JsonSchema>() -> JsonObject {
     if let Some(Value::Array(more)) = common.get("required") {
         let required = object.entry("required").or_insert_with(|| Value::Array(Vec::new()));
         if let Value::Array(own) = required {
-            own.extend(more.clone());
+            // An answer that names its host itself has it once.
+            own.extend(more.iter().filter(|name| !own.contains(name)).cloned().collect::<Vec<_>>());
         }
     }
     object

@@ -10,7 +10,7 @@ use super::{
     plan, run, stats,
 };
 use crate::{
-    ports::Ports,
+    ports::{Ports, process},
     types::{
         ids::OperationId,
         issue::IssueType,
@@ -365,11 +365,16 @@ impl Recovery {
         self.follow(&operation.operation_id, wait).await
     }
 
-    /// Marks what a dead process left running as interrupted, and returns it. It is never resumed by itself.
+    /// Marks what a process left running that has ended, and returns it. It is never resumed by itself.
     ///
     /// # Errors
     /// A store that cannot be written.
-    pub async fn interrupt_orphans(&self, is_dead: IsDead<'_>) -> Result<Vec<Operation>, RecoveryError> {
+    pub async fn mark_orphans(&self) -> Result<Vec<Operation>, RecoveryError> {
+        self.interrupt_orphans(&|owner| process::is_gone(&owner.0)).await
+    }
+
+    /// The same with another way to tell whether a process has ended.
+    pub(super) async fn interrupt_orphans(&self, is_dead: IsDead<'_>) -> Result<Vec<Operation>, RecoveryError> {
         Ok(self.parts.journal.interrupt_orphans(self.parts.ports.clock.now(), is_dead).await?)
     }
 

@@ -9,7 +9,7 @@ mod health;
 mod recovery;
 
 use std::{
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -29,10 +29,10 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Its folder cannot be made.
+    /// Its folder or lock file cannot be made.
     #[error("cannot create {folder}: {source}")]
     Folder {
-        /// The folder.
+        /// The folder or file.
         folder: PathBuf,
         /// Why.
         source: std::io::Error,
@@ -107,9 +107,20 @@ async fn open(path: &Path) -> Result<SqlitePool, StoreError> {
         .foreign_keys(true)
         .busy_timeout(BUSY);
     let database = |source| StoreError::Database { path: path.to_owned(), source };
+    let _alone = alone(path).await?;
     let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await.map_err(database)?;
     MIGRATIONS.run(&pool).await.map_err(|source| StoreError::Schema { path: path.to_owned(), source })?;
     Ok(pool)
+}
+
+/// Holds off other processes that open the same store: switching to WAL and migrating do not wait for each other as transactions do.
+async fn alone(path: &Path) -> Result<std::fs::File, StoreError> {
+    let lock = path.with_extension("db.lock");
+    let failed = |source| StoreError::Folder { folder: lock.clone(), source };
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock).map_err(failed)?;
+    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+    // The blocking task cannot panic; an aborted runtime is an error like any other.
+    locked.unwrap_or_else(|e| Err(std::io::Error::other(e))).map_err(failed)
 }
 
 fn millis(moment: jiff::Timestamp) -> i64 {
