@@ -13,6 +13,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 use tokio_postgres::config::{Host, SslMode};
@@ -42,7 +43,8 @@ const ACTIVITY: &str = "select count(*) filter (where client) as total, count(*)
     from (select pid, state, datid is not null and coalesce(backend_type, 'client backend') = 'client backend' as client from pg_stat_activity) as sessions";
 
 /// A parsed `postgres://` URL.
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "Secret")]
 pub struct PostgresUrl {
     config: Config,
     addresses: Vec<(Address, String)>,
@@ -56,6 +58,14 @@ struct Tls {
     wanted: Option<bool>,
     verify: Verify,
     roots: Option<PathBuf>,
+}
+
+impl TryFrom<Secret> for PostgresUrl {
+    type Error = String;
+
+    fn try_from(url: Secret) -> Result<Self, String> {
+        Self::parse(&url)
+    }
 }
 
 impl PostgresUrl {

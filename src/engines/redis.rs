@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo as _, RedisConnectionInfo, RedisError, Value};
+use serde::Deserialize;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -27,7 +28,8 @@ const SCAN_COUNT: u64 = 1_000;
 const UNLINK_BATCH: usize = 500;
 
 /// A parsed `redis://` or `rediss://` URL.
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "Secret")]
 pub struct RedisUrl {
     address: Address,
     tls: Option<Verify>,
@@ -35,6 +37,14 @@ pub struct RedisUrl {
     password: Option<String>,
     database: i64,
     secrets: Vec<Secret>,
+}
+
+impl TryFrom<Secret> for RedisUrl {
+    type Error = String;
+
+    fn try_from(url: Secret) -> Result<Self, String> {
+        Self::parse(&url)
+    }
 }
 
 impl RedisUrl {

@@ -59,6 +59,19 @@ fn a_wrong_table_is_refused_and_no_secret_is_repeated() {
 }
 
 #[test]
+fn an_error_has_its_place_in_the_file() {
+    for kind in ["application", "database", "redis"] {
+        let text = format!("[health.{kind}]\ntimeout_ms = 1000\nurl = \"canary\"\n");
+        let mut root = DeTable::parse(&text).unwrap().into_inner();
+        let DeValue::Table(mut health) = root.remove("health").unwrap().into_inner() else { panic!("health is a table") };
+        let known = checks::ALL.iter().find(|k| k.name() == kind).unwrap();
+        let error = known.build(ValueDeserializer::from(health.remove(kind).unwrap())).err().unwrap();
+        let span = error.span().unwrap_or_else(|| panic!("{kind} has no place: {error}"));
+        assert!(text[span.clone()].contains("canary"), "{kind}: {span:?}");
+    }
+}
+
+#[test]
 fn passwords_of_urls_are_known_as_secrets() {
     for (kind, url) in
         [("application", "http://user:canary@127.0.0.1/"), ("database", "postgres://user:canary@127.0.0.1/x"), ("redis", "redis://:canary@127.0.0.1/0")]

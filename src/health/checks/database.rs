@@ -22,7 +22,7 @@ pub(super) struct Database;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
-    url: Secret,
+    url: PostgresUrl,
     #[serde(default = "default_timeout")]
     timeout_ms: TimeoutMs,
     degraded_at_percent: Option<Percent>,
@@ -49,13 +49,12 @@ impl CheckKind for Database {
     fn build(&self, settings: Settings<'_>) -> Result<Box<dyn Check>, toml::de::Error> {
         use serde::de::Error as _;
         let config = Config::deserialize(settings)?;
-        let url = PostgresUrl::parse(&config.url).map_err(|why| toml::de::Error::custom(format!("url: {why}")))?;
         let degraded_at = config.degraded_at_percent.map_or(80.0, Percent::get);
         let down_at = config.down_at_percent.map_or(90.0, Percent::get);
         if down_at < degraded_at {
             return Err(toml::de::Error::custom("down_at_percent is below degraded_at_percent"));
         }
-        Ok(Box::new(Server { url, timeout: config.timeout_ms, degraded_at, down_at }))
+        Ok(Box::new(Server { url: config.url, timeout: config.timeout_ms, degraded_at, down_at }))
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Redis;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
-    url: Secret,
+    url: RedisUrl,
     #[serde(default = "default_timeout")]
     timeout_ms: TimeoutMs,
 }
@@ -48,10 +48,8 @@ impl CheckKind for Redis {
     }
 
     fn build(&self, settings: Settings<'_>) -> Result<Box<dyn Check>, toml::de::Error> {
-        use serde::de::Error as _;
         let config = Config::deserialize(settings)?;
-        let url = RedisUrl::parse(&config.url).map_err(|why| toml::de::Error::custom(format!("url: {why}")))?;
-        Ok(Box::new(Server { url, timeout: config.timeout_ms }))
+        Ok(Box::new(Server { url: config.url, timeout: config.timeout_ms }))
     }
 }
 
