@@ -17,3 +17,5 @@ mod health;
 mod mcp_stdio;
 #[path = "blackbox/recovery.rs"]
 mod recovery;
+#[path = "blackbox/untrusted.rs"]
+mod untrusted;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Exit, Failure, Out, Outcome,
-    output::{cell, number, severity},
+    output::{cell, number, severity, word},
 };
 use crate::{
     flows::Services,
@@ -103,16 +103,8 @@ fn show(verdict: &Verdict, out: &mut Out) -> std::io::Result<()> {
         out.line(format!("would be {} if {}", change.severity, change.if_true))?;
     }
     out.title(verdict.why.as_str())?;
-    out.line(
-        format!(
-            "confidence {:?}; {} respond within {} min, by {}",
-            verdict.confidence,
-            verdict.response_team.join(", "),
-            verdict.sla_minutes,
-            verdict.respond_by
-        )
-        .to_lowercase(),
-    )?;
+    let confidence = word(&verdict.confidence);
+    out.line(format!("confidence {confidence}; {} respond within {} min, by {}", verdict.response_team.join(", "), verdict.sla_minutes, verdict.respond_by))?;
     out.line(format!("next: opsmedic playbook show {}", verdict.playbook))
 }
 

@@ -196,10 +196,13 @@ fn show(report: &Report, services: &Services, out: &mut Out) -> std::io::Result<
         "{} records, {} errors ({} %), {} warnings",
         report.records_in_window, report.error_count, report.error_rate_percent, report.warning_count
     ))?;
-    for note in report.partial.iter().chain(&report.hint) {
+    if let Some(note) = &report.partial {
         out.line(clean(note))?;
     }
-    Ok(())
+    let Some(hint) = &report.hint else { return Ok(()) };
+    let window = report.span.as_ref().map_or_else(|| "--since all".to_owned(), |span| format!("--from {} --to {}", span.first, span.last));
+    let paths = report.files.iter().map(|f| f.path.as_str()).take(3).collect::<Vec<_>>().join(" ");
+    out.line(clean(&format!("{hint}. This would see it: opsmedic logs analyze {paths} {window}")))
 }
 
 fn records(args: &RecordsArgs, services: &Services, out: &mut Out) -> Outcome {

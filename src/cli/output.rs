@@ -74,6 +74,11 @@ pub(super) fn cell(text: impl AsRef<str>) -> Cell {
     Cell::new(sanitise_line(text.as_ref()))
 }
 
+/// The word by which a value of a closed set goes on the wire.
+pub(super) fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// A number.
 pub(super) fn number(value: impl ToString) -> Cell {
     Cell::new(value.to_string()).set_alignment(comfy_table::CellAlignment::Right)

@@ -6,12 +6,12 @@ use clap::{Args, Subcommand};
 
 use super::{
     Exit, Failure, Out, Outcome,
-    output::{cell, number},
+    output::{cell, number, word},
 };
 use crate::{
     flows::Services,
     recovery::{JournalError, Operation, OperationFilter, Plan, RecoveryError, State, TriggerRequest},
-    types::{ids::OperationId, issue::IssueType},
+    types::{ids::OperationId, issue::IssueType, sanitise::sanitise_line},
 };
 
 /// A person waits for the end.
@@ -106,7 +106,7 @@ async fn plan(subject: &Subject, services: &Services, out: &mut Out) -> Outcome 
         show_plan(&plan, services, out)?;
         match &refusal {
             Some(refusal) => out.title(format!("would be refused: {refusal}"))?,
-            None => out.title(format!("policy {:?}; then {}", plan.policy, plan.verification).to_lowercase())?,
+            None => out.title(format!("policy {}; then {}", word(&plan.policy), plan.verification))?,
         }
     }
     Ok(if refusal.is_some() { Exit::Problem } else { Exit::Fine })
@@ -115,13 +115,7 @@ async fn plan(subject: &Subject, services: &Services, out: &mut Out) -> Outcome 
 fn show_plan(plan: &Plan, services: &Services, out: &mut Out) -> std::io::Result<()> {
     let rows = plan.steps.iter().zip(1..).map(|(step, n)| {
         let what = step.skipped.as_ref().map_or_else(|| step.call.clone().unwrap_or_default(), |reason| format!("skipped: {reason}"));
-        vec![
-            number(n),
-            cell(step.action.name()),
-            cell(format!("{:?}", step.risk).to_lowercase()),
-            cell(services.clean_text(&what)),
-            cell(step.effect.as_deref().unwrap_or_default()),
-        ]
+        vec![number(n), cell(step.action.name()), cell(word(&step.risk)), cell(services.clean_text(&what)), cell(step.effect.as_deref().unwrap_or_default())]
     });
     out.table(&["#", "Action", "Risk", "Call", "Effect"], rows.collect())
 }
@@ -140,7 +134,13 @@ async fn watched(services: &Services, work: impl Future<Output = Result<Operatio
 }
 
 async fn approve(id: &OperationId, only: bool, services: &Services, out: &mut Out) -> Outcome {
-    let operation = services.recovery.approve(id, &approver()).await.map_err(failure)?;
+    let known = services.recovery.get(id).await.map_err(failure)?;
+    // Approved before, and not run yet: this runs it.
+    let approved = known.state == State::Approved && !only;
+    let operation = if approved { known } else { services.recovery.approve(id, &approver()).await.map_err(failure)? };
+    if !out.is_json() {
+        show_plan(&operation.plan, services, out)?;
+    }
     if only {
         show(&operation, services, out)?;
         return Ok(Exit::Fine);
@@ -160,11 +160,15 @@ fn show(operation: &Operation, services: &Services, out: &mut Out) -> std::io::R
     let rows = operation
         .attempts
         .iter()
-        .map(|a| vec![cell(a.action.name()), cell(format!("{:?}", a.outcome)), cell(services.clean_text(&a.message)), cell(a.started_at.to_string())]);
+        .map(|a| vec![cell(a.action.name()), cell(word(&a.outcome)), cell(services.clean_text(&a.message)), cell(a.started_at.to_string())]);
     if !operation.attempts.is_empty() {
         out.table(&["Action", "Outcome", "What", "Started"], rows.collect())?;
     }
+    if operation.attempts.is_empty() {
+        show_plan(&operation.plan, services, out)?;
+    }
     out.title(format!("{} {}: {} on {}", operation.operation_id, operation.state.name(), operation.issue_type, operation.target))?;
+    out.line(format!("asked for at {}: {}", operation.created_at, sanitise_line(&services.clean_text(&operation.untrusted_reason))))?;
     out.line(services.clean_text(&operation.message))
 }
 

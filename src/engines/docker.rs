@@ -52,6 +52,9 @@ pub struct Container {
     pub started_at: String,
 }
 
+/// The crate's own time-out; longer than any deadline of ours, which are at most 1,200 s.
+const CRATE_TIMEOUT_SECONDS: u64 = 1_800;
+
 /// A connection to one Engine.
 pub struct Engine(Docker);
 
@@ -62,8 +65,7 @@ impl Engine {
     /// `Unreachable` or `TimedOut`.
     pub async fn connect(socket: &Path, deadline: Duration) -> Result<Self, DockerError> {
         let unreachable = || DockerError::Unreachable { socket: socket.display().to_string() };
-        // The crate's own time-out (120 s) is longer than any of ours.
-        let docker = Docker::connect_with_unix(&socket.to_string_lossy(), 120, API_DEFAULT_VERSION).map_err(|_| unreachable())?;
+        let docker = Docker::connect_with_unix(&socket.to_string_lossy(), CRATE_TIMEOUT_SECONDS, API_DEFAULT_VERSION).map_err(|_| unreachable())?;
         let docker = within(deadline, docker.negotiate_version()).await?.map_err(|_| unreachable())?;
         Ok(Self(docker))
     }

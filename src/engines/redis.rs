@@ -48,6 +48,14 @@ impl TryFrom<Secret> for RedisUrl {
 }
 
 impl RedisUrl {
+    /// Which server and database, without credentials: `host:port/0`.
+    pub fn place(&self) -> String {
+        match &self.address {
+            Address::Tcp(host, port) => format!("{host}:{port}/{}", self.database),
+            Address::Unix(path) => format!("{}/{}", path.display(), self.database),
+        }
+    }
+
     /// Parses `redis://user:password@host:port/database`, `rediss://` for TLS, or `redis+unix:///path`.
     ///
     /// # Errors

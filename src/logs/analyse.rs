@@ -88,7 +88,7 @@ impl Job {
             lang: request.lang,
         };
         let mut report = report::render(&plan, outcome.tally, frame);
-        report.hint = hint(request, &report);
+        report.hint = hint(&report);
         Ok(report)
     }
 
@@ -203,29 +203,17 @@ fn end_of(ready: &mut [Ready]) -> Option<Nanos> {
     ready.iter_mut().filter_map(last).max()
 }
 
-/// When nothing was in the window: what the log holds, and the arguments that would show it.
-fn hint(request: &Request, report: &Report) -> Option<String> {
+/// When nothing was in the window: what the log holds. Which call or command would see it, the faces say.
+fn hint(report: &Report) -> Option<String> {
     if report.records_in_window > 0 || report.total_records == 0 {
         return None;
     }
-    let mut arguments = serde_json::Map::new();
-    arguments.insert("paths".to_owned(), request.paths.clone().into());
     let told = match &report.span {
-        Some(span) => {
-            arguments.insert("from".to_owned(), span.first.clone().into());
-            arguments.insert("to".to_owned(), span.last.clone().into());
-            format!("nothing is in the window; the log spans {} to {}", span.first, span.last)
-        }
-        None => {
-            arguments.insert("since".to_owned(), window::SINCE_ALL.into());
-            format!("none of the {} records has a timestamp, so no bounded window holds any", report.total_records)
-        }
+        Some(span) => format!("nothing is in the window; the log spans {} to {}", span.first, span.last),
+        None => format!("none of the {} records has a timestamp, so no bounded window holds any", report.total_records),
     };
-    if let Some(timezone) = &request.timezone {
-        arguments.insert("timezone".to_owned(), timezone.clone().into());
-    }
     let upto = if report.partial.is_some() { " (as far as it was read)" } else { "" };
-    Some(format!("{told}{upto}. This call would see it: analyze_logs {}", serde_json::Value::Object(arguments)))
+    Some(format!("{told}{upto}"))
 }
 
 #[cfg(test)]

@@ -1,10 +1,16 @@
 //! Runs programs: argument vectors only, never a shell, with a deadline and capped output.
 
-use std::{collections::BTreeMap, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio_util::task::AbortOnDropHandle;
 
 /// What a program inherits; everything else of the environment stays out, secrets above all.
 const INHERITED: &[&str] =
@@ -85,17 +91,15 @@ impl Exec for SystemExec {
         let (program, arguments) = invocation.argv.split_first().ok_or(ExecError::Empty)?;
         let mut child = spawn(program, arguments, &invocation.env).map_err(|source| ExecError::NotStarted { program: program.clone(), source })?;
         let group = Group(child.id());
-        let (out, err) = (child.stdout.take(), child.stderr.take());
-        let all = async {
-            let (status, stdout, stderr) =
-                tokio::join!(child.wait(), read_capped(out, invocation.max_output_bytes), read_capped(err, invocation.max_output_bytes));
-            status.map(|status| Finished { code: status.code(), stdout, stderr })
-        };
-        let ended = tokio::time::timeout(invocation.timeout, all).await;
+        let cap = invocation.max_output_bytes;
+        let (stdout, stderr) = (Output::of(child.stdout.take(), cap), Output::of(child.stderr.take(), cap));
+        let ended = tokio::time::timeout(invocation.timeout, child.wait()).await;
         match ended {
-            Ok(Ok(finished)) => {
+            Ok(Ok(status)) => {
+                // What it started in the background may live on, and may hold the pipes for ever.
                 group.disarm();
-                Ok(finished)
+                let (stdout, stderr) = tokio::join!(stdout.kept(), stderr.kept());
+                Ok(Finished { code: status.code(), stdout, stderr })
             }
             Ok(Err(source)) => Err(ExecError::Lost { program: program.clone(), source }),
             Err(_) => Err(ExecError::TimedOut { program: program.clone(), timeout: invocation.timeout }),
@@ -119,16 +123,37 @@ fn spawn(program: &str, arguments: &[String], env: &BTreeMap<String, String>) ->
         .spawn()
 }
 
-/// Reads to the end, keeps the first `cap` bytes.
-async fn read_capped(pipe: Option<impl AsyncRead + Unpin>, cap: usize) -> String {
-    let Some(mut pipe) = pipe else { return String::new() };
-    let mut kept = Vec::new();
-    let mut block = vec![0; 8_192];
-    while let Ok(n @ 1..) = pipe.read(&mut block).await {
-        let room = cap.saturating_sub(kept.len()).min(n);
-        kept.extend_from_slice(&block[..room]);
+/// How long output is waited for once the program has ended.
+const LINGER: Duration = Duration::from_millis(300);
+
+/// An output pipe that is read by a task of its own; the first `cap` bytes are kept.
+struct Output {
+    kept: Arc<Mutex<Vec<u8>>>,
+    reader: AbortOnDropHandle<()>,
+}
+
+impl Output {
+    fn of(pipe: Option<impl AsyncRead + Unpin + Send + 'static>, cap: usize) -> Self {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let filled = kept.clone();
+        let reader = async move {
+            let Some(mut pipe) = pipe else { return };
+            let mut block = vec![0; 8_192];
+            while let Ok(n @ 1..) = pipe.read(&mut block).await {
+                let mut kept = filled.lock().unwrap_or_else(PoisonError::into_inner);
+                let room = cap.saturating_sub(kept.len()).min(n);
+                kept.extend_from_slice(&block[..room]);
+            }
+        };
+        Self { kept, reader: AbortOnDropHandle::new(tokio::spawn(reader)) }
     }
-    String::from_utf8_lossy(&kept).into_owned()
+
+    /// What came, as far as it comes soon after the program's end.
+    async fn kept(self) -> String {
+        // A pipe that somebody else still holds is given up; what was read counts.
+        let _ = tokio::time::timeout(LINGER, self.reader).await;
+        String::from_utf8_lossy(&self.kept.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
 }
 
 /// Ends the process group when dropped, unless the program ended by itself.
@@ -171,6 +196,18 @@ mod tests {
         assert!(matches!(error, ExecError::TimedOut { .. }), "{error}");
         tokio::time::sleep(Duration::from_millis(1_100)).await;
         assert_eq!(std::fs::read(file.path()).expect("readable"), b"", "a grandchild lived on");
+    }
+
+    #[tokio::test]
+    async fn what_a_program_leaves_running_lives_on_and_delays_nothing() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let script = format!("(sleep 0.6; echo late > {}) & echo started; exit 0", file.path().display());
+        let begun = std::time::Instant::now();
+        let done = SystemExec.run(&Invocation { timeout: Duration::from_secs(5), ..invocation(&["sh", "-c", &script]) }).await.expect("ends");
+        assert_eq!((done.code, done.stdout.as_str()), (Some(0), "started\n"));
+        assert!(begun.elapsed() < Duration::from_millis(900), "waited for the background");
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        assert_eq!(std::fs::read_to_string(file.path()).expect("readable"), "late\n", "the background was ended");
     }
 
     #[tokio::test]

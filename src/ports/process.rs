@@ -8,7 +8,12 @@ fn identity(pid: u32) -> Option<String> {
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, so fields are counted behind the last one. Start time is field 22 of stat(5).
-    let start = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let start = fields.get(19)?;
+    // Ended, and only not yet collected by its parent.
+    if matches!(fields.first(), Some(&("Z" | "X"))) {
+        return None;
+    }
     Some(format!("{}/{}/{pid}/{start}", boot.trim(), namespace.display()))
 }
 

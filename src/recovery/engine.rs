@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -135,6 +136,7 @@ impl Recovery {
     /// # Errors
     /// A refusal; nothing was called.
     pub async fn trigger(&self, request: TriggerRequest, wait: Duration) -> Result<Operation, RecoveryError> {
+        let until = Instant::now() + wait;
         if self.parts.read_only {
             return Err(RecoveryError::ReadOnly);
         }
@@ -144,10 +146,8 @@ impl Recovery {
             Some(key) => self.parts.journal.by_key(key).await?,
             None => None,
         };
-        if let Some(known) = &known
-            && (known.target != target.name || known.issue_type != request.issue_type)
-        {
-            return Err(RecoveryError::KeyConflict { operation: known.operation_id.clone() });
+        if let Some(known) = &known {
+            same_call(known, &target.name, request.issue_type)?;
         }
         let known = match known {
             Some(known) => Some(known),
@@ -157,7 +157,7 @@ impl Recovery {
             Some(known) => self.resume(known, &target).await?,
             None => self.begin(request, &target).await?,
         };
-        self.follow(&operation.operation_id, wait).await
+        self.follow(&operation.operation_id, until).await
     }
 
     /// An operation for the same trouble that waits for approval, or has it: a caller that mints a new key joins it.
@@ -182,20 +182,28 @@ impl Recovery {
             lease => lease?,
         };
         let fresh = self.fresh_plan(operation.issue_type, target).await;
-        if fresh.digest != operation.plan.digest {
-            self.parts.journal.release(&lease).await?;
+        let plan = match self.admit(target, fresh).await {
+            Ok(plan) => plan,
+            Err(refusal) => {
+                self.give_back(&lease).await;
+                return Err(refusal);
+            }
+        };
+        if plan.digest != operation.plan.digest {
+            self.give_back(&lease).await;
             self.close_unrun(&mut operation, State::Failed, "what would be called now differs from what was approved; nothing was called").await?;
             return Err(RecoveryError::Drift { operation: operation.operation_id });
         }
-        match self.admit(target, fresh).await {
-            Ok(plan) => operation.plan = plan,
-            Err(refusal) => {
-                self.parts.journal.release(&lease).await?;
-                return Err(refusal);
-            }
-        }
+        operation.plan = plan;
         self.start(operation.clone(), target.clone(), lease);
         Ok(operation)
+    }
+
+    /// A lease that cannot be given back runs out; the answer at hand matters more.
+    async fn give_back(&self, lease: &Lease) {
+        if let Err(error) = self.parts.journal.release(lease).await {
+            tracing::warn!(%error, target = %lease.target, "the lease could not be given back; it will run out");
+        }
     }
 
     /// Ends an operation before anything was called.
@@ -213,15 +221,17 @@ impl Recovery {
         }
         let id = OperationId::random();
         let lease = self.lease(target, &id).await?;
-        let recorded = self.record(id, request, target).await;
+        let issue = request.issue_type;
+        let recorded = self.record(id.clone(), request, target).await;
         match recorded {
-            Ok(operation) if operation.state == State::Approved => {
+            Ok(operation) if operation.state == State::Approved && operation.operation_id == id => {
                 self.start(operation.clone(), target.clone(), lease);
                 Ok(operation)
             }
             other => {
-                self.parts.journal.release(&lease).await?;
-                other
+                self.give_back(&lease).await;
+                // Another call with the same key was faster: its operation, if it is for the same trouble.
+                other.and_then(|operation| same_call(&operation, &target.name, issue).map(|()| operation))
             }
         }
     }
@@ -279,17 +289,22 @@ impl Recovery {
         self.tasks.spawn(run::run(self.parts.clone(), operation, target, lease, self.shutdown.clone()));
     }
 
-    /// Waits until an operation is over or needs a person, at most for `wait`, and gives its present state.
+    /// Waits until an operation is over or needs a person, at most until a moment, and gives its present state.
     ///
     /// # Errors
     /// `UnknownOperation`, or a store that cannot be read.
-    pub async fn follow(&self, id: &OperationId, wait: Duration) -> Result<Operation, RecoveryError> {
-        let until = tokio::time::Instant::now() + wait;
+    pub async fn follow(&self, id: &OperationId, until: Instant) -> Result<Operation, RecoveryError> {
+        let mut looked = Instant::now();
         loop {
             let operation = self.get(id).await?;
             let moving = operation.state.is_active() || (operation.state == State::Approved && self.tasks_run());
-            if !moving || tokio::time::Instant::now() >= until {
+            if !moving || Instant::now() >= until {
                 return Ok(operation);
+            }
+            if looked.elapsed() >= LEASE.unsigned_abs() {
+                // Whoever ran it may be gone.
+                self.mark_orphans().await?;
+                looked = Instant::now();
             }
             tokio::time::sleep(FOLLOW).await;
         }
@@ -326,9 +341,9 @@ impl Recovery {
         Ok(stats::statistics(&self.list(&filter).await?, 24))
     }
 
-    /// Shows an operation that waited too long as expired, before anybody writes it down.
+    /// Shows an operation that waited too long, or was approved too long ago, as expired, before anybody writes it down.
     fn as_of_now(&self, mut operation: Operation) -> Operation {
-        if matches!(operation.state, State::Planned) && operation.expires_at <= self.parts.ports.clock.now() {
+        if matches!(operation.state, State::Planned | State::Approved) && operation.expires_at <= self.parts.ports.clock.now() {
             operation.state = State::Expired;
             "waited too long for approval; nothing was called".clone_into(&mut operation.message);
         }
@@ -359,10 +374,11 @@ impl Recovery {
     /// # Errors
     /// A refusal; nothing was called.
     pub async fn run_approved(&self, id: &OperationId, wait: Duration) -> Result<Operation, RecoveryError> {
+        let until = Instant::now() + wait;
         let operation = self.get(id).await?;
         let target = self.target(operation.target.as_str())?.clone();
         let operation = self.resume(operation, &target).await?;
-        self.follow(&operation.operation_id, wait).await
+        self.follow(&operation.operation_id, until).await
     }
 
     /// Marks what a process left running that has ended, and returns it. It is never resumed by itself.
@@ -386,6 +402,11 @@ impl Recovery {
             tracing::error!("an operation could not be recorded as interrupted in time; the next start will mark it");
         }
     }
+}
+
+/// A key belongs to one target and issue. Not to the reason: a model words that anew at every retry.
+fn same_call(known: &Operation, target: &TargetName, issue: IssueType) -> Result<(), RecoveryError> {
+    if known.target == *target && known.issue_type == issue { Ok(()) } else { Err(RecoveryError::KeyConflict { operation: known.operation_id.clone() }) }
 }
 
 fn check_input(request: &TriggerRequest) -> Result<(), RecoveryError> {

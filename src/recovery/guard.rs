@@ -25,7 +25,7 @@ pub(super) fn cooldown(mut plan: Plan, past: &[PastAttempt], now: Timestamp, coo
     }
     match last {
         Some(attempt) if plan.runnable().next().is_none() => Err(refusal(&plan, attempt, remaining(attempt))),
-        _ => Ok(plan),
+        _ => Ok(plan.sealed()),
     }
 }
 

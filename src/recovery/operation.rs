@@ -90,6 +90,8 @@ pub enum Outcome {
     Unknown,
     /// The process ended in the middle.
     Interrupted,
+    /// What would be called was no longer what was planned; nothing was called.
+    Drift,
 }
 
 /// One action of an operation.

@@ -1,5 +1,7 @@
 //! What an operation would do: each action of the strategy with what it would call, or why it is skipped. Calls nothing that changes anything.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,6 +15,9 @@ use crate::{
     },
 };
 
+/// A pre-check gets this long; shorter than the lease that is held meanwhile.
+const PREPARE: Duration = Duration::from_secs(7);
+
 /// One action of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
@@ -24,7 +29,7 @@ pub struct PlanStep {
     /// The kind of actuator; absent when the target does not support the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actuator: Option<String>,
-    /// What would be called, with secrets redacted.
+    /// What would be called, and where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
     /// What the pre-check saw and what would change, such as `replicas 3 -> 6`.
@@ -49,11 +54,31 @@ pub struct Plan {
     pub steps: Vec<PlanStep>,
     /// What must hold afterwards.
     pub verification: String,
-    /// SHA-256 over issue, target and what would be called, hex. An approval is bound to it.
+    /// SHA-256 over issue, target, the actions that run and what they call, hex. An approval is bound to it.
     pub digest: String,
 }
 
 impl Plan {
+    /// With its digest, over what a person agrees to: which actions run, in which order, and what they call. Pre-check figures that move by
+    /// themselves are part of `call` only where they change what is called.
+    pub(super) fn sealed(mut self) -> Self {
+        let mut hash = Sha256::new();
+        let mut field = |text: &str| {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        };
+        field(self.issue_type.name());
+        field(self.target.as_str());
+        for step in &self.steps {
+            field(step.action.name());
+            field(step.actuator.as_deref().unwrap_or("-"));
+            field(step.call.as_deref().unwrap_or("-"));
+            field(if step.skipped.is_some() { "skipped" } else { "runs" });
+        }
+        self.digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        self
+    }
+
     /// The steps that would run.
     pub fn runnable(&self) -> impl Iterator<Item = &PlanStep> {
         self.steps.iter().filter(|s| s.skipped.is_none())
@@ -62,18 +87,15 @@ impl Plan {
 
 /// Plans the strategy's actions on a target. Pre-checks only read.
 pub(super) async fn plan(ports: &Ports, target: &Target, issue: IssueType, strategy: &[Action]) -> Plan {
-    let mut steps = Vec::with_capacity(strategy.len());
-    for action in strategy {
-        steps.push(step(ports, target, *action).await);
-    }
+    // All at once: a lease is held meanwhile.
+    let steps = futures::future::join_all(strategy.iter().map(|action| step(ports, target, *action))).await;
     let verification = match &target.check {
         Some(check) => {
             format!("the target's {check} check is ok for {} s without a break, within {} s", target.soak.as_secs(), target.verify_timeout.as_secs())
         }
         None => "none: the target has no check".to_owned(),
     };
-    let digest = digest(issue, target, &steps);
-    Plan { issue_type: issue, target: target.name.clone(), policy: target.policy, steps, verification, digest }
+    Plan { issue_type: issue, target: target.name.clone(), policy: target.policy, steps, verification, digest: String::new() }.sealed()
 }
 
 async fn step(ports: &Ports, target: &Target, action: Action) -> PlanStep {
@@ -83,29 +105,13 @@ async fn step(ports: &Ports, target: &Target, action: Action) -> PlanStep {
         return step;
     };
     step.actuator = Some(actuator.kind().to_owned());
-    match actuator.prepare(ports).await {
-        Ok(prepared) => {
+    match tokio::time::timeout(PREPARE, actuator.prepare(ports)).await {
+        Ok(Ok(prepared)) => {
             step.call = Some(prepared.call);
             step.effect = prepared.effect;
         }
-        Err(reason) => step.skipped = Some(reason),
+        Ok(Err(reason)) => step.skipped = Some(reason),
+        Err(_) => step.skipped = Some(format!("its pre-check did not end within {} s", PREPARE.as_secs())),
     }
     step
-}
-
-/// Over what a person agrees to; pre-check figures that move by themselves are part of `call` only where they change what is called.
-fn digest(issue: IssueType, target: &Target, steps: &[PlanStep]) -> String {
-    let mut hash = Sha256::new();
-    let mut field = |text: &str| {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text);
-    };
-    field(issue.name());
-    field(target.name.as_str());
-    for step in steps {
-        field(step.action.name());
-        field(step.actuator.as_deref().unwrap_or("-"));
-        field(step.call.as_deref().unwrap_or("-"));
-    }
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }

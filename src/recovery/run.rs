@@ -2,6 +2,8 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -12,8 +14,10 @@ use super::{
 };
 use crate::types::bound;
 
-/// How often the lease is renewed; three may fail before it runs out.
+/// How often the lease is renewed; renewals may fail until it has run out.
 const HEARTBEAT: Duration = Duration::from_secs(3);
+/// How often the end of an operation is tried to record while the store does not work.
+const RECORD_TRIES: u32 = 5;
 /// What is kept of an actuator's output, in bytes.
 const OUTPUT_BYTES: usize = 2_000;
 
@@ -33,8 +37,12 @@ pub(super) async fn run(parts: Arc<Parts>, operation: Operation, target: Target,
     };
     let closing = match ended {
         Ended::Recorded => Ok(()),
-        Ended::Shutdown => runner.cut(State::Interrupted, Outcome::Interrupted, "the server was stopped in the middle; what was called may still go on").await,
+        Ended::Shutdown => {
+            let message = "the server was stopped in the middle; a command it ran was ended with it, a call to another service may still go on";
+            runner.cut(State::Interrupted, Outcome::Interrupted, message).await
+        }
         Ended::Panic => runner.cut(State::Unknown, Outcome::Unknown, "an internal error cut the operation off; look at the target before anything else").await,
+        Ended::Journal(JournalError::Unavailable(_)) => runner.cut_when_possible().await,
         Ended::Journal(error) => Err(error),
     };
     match closing {
@@ -53,12 +61,17 @@ enum Ended {
     Journal(JournalError),
 }
 
-/// Renews the lease until that fails.
+/// Renews the lease until another holder has it, or no renewal worked for as long as it lives.
 async fn keep_alive(parts: &Parts, lease: &Lease) -> JournalError {
+    let mut renewed = Instant::now();
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        if let Err(error) = parts.journal.renew(lease, parts.ports.clock.now(), LEASE).await {
-            return error;
+        match parts.journal.renew(lease, parts.ports.clock.now(), LEASE).await {
+            Ok(()) => renewed = Instant::now(),
+            Err(error @ JournalError::Unavailable(_)) if renewed.elapsed() + HEARTBEAT < LEASE.unsigned_abs() => {
+                tracing::warn!(%error, "the lease could not be renewed; trying again");
+            }
+            Err(error) => return error,
         }
     }
 }
@@ -82,6 +95,7 @@ impl Runner<'_> {
                     let message = "a call went out and its end was not seen; look at the target, it is not retried";
                     return self.finish(State::Unknown, message).await;
                 }
+                Outcome::Drift => return self.finish(State::Failed, "what would be called changed since the plan was made; nothing more is tried").await,
                 Outcome::FailedVerification => end = State::FailedVerification,
                 Outcome::Failed | Outcome::Started | Outcome::Interrupted => {}
             }
@@ -107,7 +121,20 @@ impl Runner<'_> {
         };
         self.operation.attempts.push(attempt);
         self.move_to(State::Running, format!("running {}", step.action)).await?;
-        match self.act(step).await {
+        let actuator = self.target.actuators.get(&step.action).cloned();
+        let prepared = match &actuator {
+            Some(actuator) => actuator.prepare(&self.parts.ports).await,
+            None => Err("the target no longer supports it".to_owned()),
+        };
+        let (Some(actuator), Ok(prepared)) = (actuator, &prepared) else {
+            let message = prepared.err().unwrap_or_default();
+            return Ok(self.note(&Act { message, untrusted_output: None }, Outcome::Failed));
+        };
+        if Some(&prepared.call) != step.call.as_ref() {
+            let message = "what would be called differs from the plan; nothing was called".to_owned();
+            return Ok(self.note(&Act { message, untrusted_output: None }, Outcome::Drift));
+        }
+        match actuator.act(&self.parts.ports, prepared).await {
             Ok(act) => {
                 self.note(&act, Outcome::Started);
                 self.move_to(State::Verifying, format!("{} was called; watching the target", step.action)).await?;
@@ -117,15 +144,6 @@ impl Runner<'_> {
             Err(ActError::Failed(act)) => Ok(self.note(&act, Outcome::Failed)),
             Err(ActError::Unknown(act)) => Ok(self.note(&act, Outcome::Unknown)),
         }
-    }
-
-    async fn act(&self, step: &PlanStep) -> Result<Act, ActError> {
-        let actuator = self.target.actuators.get(&step.action).ok_or_else(|| ActError::failed("the target no longer supports it"))?;
-        let prepared = actuator.prepare(&self.parts.ports).await.map_err(ActError::failed)?;
-        if Some(&prepared.call) != step.call.as_ref() {
-            return Err(ActError::failed("what would be called differs from the plan; nothing was called"));
-        }
-        actuator.act(&self.parts.ports, &prepared).await
     }
 
     /// Writes what an act left into the current attempt.
@@ -161,6 +179,19 @@ impl Runner<'_> {
         self.operation.message = message;
         self.operation.updated_at = self.parts.ports.clock.now();
         self.parts.journal.update(&self.operation, from, Some(self.lease)).await
+    }
+
+    /// The store failed in the middle of an action: its end is recorded as unknown as soon as the store works again.
+    async fn cut_when_possible(&mut self) -> Result<(), JournalError> {
+        let mut last = Ok(());
+        for _ in 0..RECORD_TRIES {
+            last = self.cut(State::Unknown, Outcome::Unknown, "the store failed in the middle; look at the target before anything else").await;
+            if !matches!(last, Err(JournalError::Unavailable(_))) {
+                break;
+            }
+            tokio::time::sleep(HEARTBEAT).await;
+        }
+        last
     }
 
     async fn finish(&mut self, state: State, message: &str) -> Result<(), JournalError> {

@@ -13,7 +13,7 @@ use super::{Operation, Outcome, State};
 pub struct Statistics {
     /// Length of the period, hours.
     pub period_hours: u32,
-    /// Operations that called something and ended.
+    /// Operations that tried at least one action and ended.
     pub ended: usize,
     /// Those that succeeded.
     pub succeeded: usize,
@@ -32,7 +32,7 @@ pub(super) fn statistics(operations: &[Operation], period_hours: u32) -> Statist
     let mut actions: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for operation in operations {
         *stats.by_state.entry(operation.state.name().to_owned()).or_default() += 1;
-        if operation.state.is_final() && operation.state != State::Expired {
+        if operation.state.is_final() && !operation.attempts.is_empty() {
             stats.ended += 1;
             stats.succeeded += usize::from(operation.state == State::Succeeded);
         }

@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use rmcp::model::JsonObject;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{Answer, Hints, LOOKS, ToolKind, input, output, parse};
 use crate::{
-    flows::{Services, next},
+    flows::{NextCall, Services, next},
     logs::{Access, Anchor, Report, Request},
     mcp::ToolError,
     types::lang::Lang,
@@ -88,10 +89,11 @@ impl ToolKind for AnalyzeLogs {
             lang: arguments.lang.unwrap_or(services.lang),
             ..Request::new(arguments.paths, Access::Roots(roots))
         };
+        let (paths, timezone) = (request.paths.clone(), request.timezone.clone());
         let report = services.logs.analyse(request, cancel, None).await?;
         let headline = match &report.hint {
-            Some(hint) if report.records_in_window == 0 => hint.clone(),
-            _ => format!(
+            Some(hint) => hint.clone(),
+            None => format!(
                 "{} records, {} errors ({} %), {} warnings",
                 report.records_in_window, report.error_count, report.error_rate_percent, report.warning_count
             ),
@@ -99,6 +101,16 @@ impl ToolKind for AnalyzeLogs {
         let first = report.recommendations.first();
         let playbook = first.and_then(|r| r.playbook.as_deref()).map(next::playbook);
         let plan = next::plan(services, first.and_then(|r| r.issue_type));
-        Ok(Answer::new(headline, &report)?.next(playbook.into_iter().chain(plan)))
+        let elsewhere = report.hint.as_ref().map(|_| {
+            let mut arguments = match &report.span {
+                Some(span) => json!({ "paths": paths, "from": span.first, "to": span.last }),
+                None => json!({ "paths": paths, "since": "all" }),
+            };
+            if let Some(timezone) = timezone {
+                arguments["timezone"] = timezone.into();
+            }
+            NextCall::new("analyze_logs", arguments, "nothing is in the window; this sees what the log holds")
+        });
+        Ok(Answer::new(headline, &report)?.next(elsewhere.into_iter().chain(playbook).chain(plan)))
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     flows::{NextCall, Services},
     mcp::ToolError,
     recovery::Plan,
-    types::{issue::IssueType, target::Policy},
+    types::{ids::OperationId, issue::IssueType, target::Policy},
 };
 
 pub(super) struct PlanRecovery;
@@ -84,7 +84,7 @@ impl ToolKind for PlanRecovery {
             (None, _) => format!("would wait for a person's approval, then run {} on {}", actions.join(", then "), plan.target),
         };
         let trigger = refusal.is_none().then(|| {
-            let arguments = json!({ "issue_type": plan.issue_type, "target": plan.target, "reason": "say what you saw", "idempotency_key": format!("{}-{}", plan.target, &plan.digest[..12]) });
+            let arguments = json!({ "issue_type": plan.issue_type, "target": plan.target, "reason": "say what you saw", "idempotency_key": OperationId::random().as_str().replace("op_", "key-") });
             NextCall::new("trigger_recovery", arguments, "carries the plan out; write your own reason")
         });
         let blocked_by = refusal.map(|r| Blocked { code: r.code().to_owned(), message: r.to_string(), hint: r.hint() });

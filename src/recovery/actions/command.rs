@@ -6,9 +6,12 @@ use async_trait::async_trait;
 use serde::{Deserialize, de::Error as _};
 
 use super::{Act, ActError, Action, Actuator, ActuatorKind, Prepared, Settings};
-use crate::ports::{
-    Ports,
-    exec::{ExecError, Finished, Invocation},
+use crate::{
+    ports::{
+        Ports,
+        exec::{ExecError, Finished, Invocation},
+    },
+    types::secret::Secret,
 };
 
 /// Where the new number of replicas goes.
@@ -140,6 +143,10 @@ impl Actuator for Runner {
             Err(error @ (ExecError::Empty | ExecError::NotStarted { .. })) => Err(ActError::failed(error.to_string())),
             Err(error @ (ExecError::TimedOut { .. } | ExecError::Lost { .. })) => Err(ActError::unknown(error.to_string())),
         }
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        self.config.env.values().map(|value| Secret::new(value.as_str())).collect()
     }
 }
 

@@ -98,7 +98,7 @@ impl Actuator for Restart {
         if container.paused {
             return Err("the container is paused; a person paused it and must unpause it".to_owned());
         }
-        let call = format!("POST /containers/{}/restart?t={}", self.0.container, self.0.stop_seconds);
+        let call = format!("on {}: POST /containers/{}/restart?t={}", self.0.socket.display(), self.0.container, self.0.stop_seconds);
         let running = if container.running { "running" } else { "not running" };
         Ok(Prepared { call, effect: Some(format!("restarts a container that is {running}")), ..Default::default() })
     }

@@ -107,7 +107,7 @@ impl Actuator for Clear {
         if keys > most {
             return Err(format!("more than max_keys = {most} keys begin with the prefix; that is no cache"));
         }
-        let call = format!("SCAN and UNLINK keys that begin with {:?}, at most {most}", self.config.prefix);
+        let call = format!("on {}: SCAN and UNLINK keys that begin with {:?}, at most {most}", self.url.place(), self.config.prefix);
         Ok(Prepared { call, effect: Some(format!("removes {keys} keys for good")), ..Default::default() })
     }
 
