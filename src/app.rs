@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use async_trait::async_trait;
 
 use crate::{
@@ -37,7 +38,7 @@ pub fn build(config: Config, options: Options) -> anyhow::Result<Arc<Services>> 
     health.keep = Duration::from_secs(u64::from(config.history_days) * 86_400);
     let mut playbooks = Library::builtin()?;
     if let Some(folder) = &config.playbooks.folder {
-        playbooks = playbooks.with_folder(folder)?;
+        playbooks = playbooks.with_folder(folder).context("playbooks.folder")?;
     }
     let mut targets = BTreeMap::new();
     let mut vitals = BTreeMap::new();

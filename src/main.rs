@@ -13,7 +13,7 @@ use opsmedic::{
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let env = Env::read();
-    telemetry::start(env.log.as_deref(), cli.serves(), false);
+    telemetry::start(env.log.as_deref(), cli.serves());
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&Failure::could_not_run(error)),
@@ -40,6 +40,8 @@ async fn run(cli: Cli, env: &Env) -> Outcome {
 
 #[expect(clippy::print_stderr, reason = "the one place that tells a person why there is no answer")]
 fn fail(failure: &Failure) -> ExitCode {
-    eprintln!("opsmedic: {}", failure.message);
+    if !failure.message.is_empty() {
+        eprintln!("opsmedic: {}", failure.message);
+    }
     ExitCode::from(failure.exit as u8)
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use super::{
     Exit, Failure, Out, Outcome,
     output::{cell, number, state},
+    signals,
 };
 use crate::{
     flows::Services,
@@ -30,18 +31,24 @@ pub struct CheckArgs {
 }
 
 pub(super) async fn run(args: &CheckArgs, services: &Services, out: &mut Out) -> Outcome {
+    if args.history.is_some() && args.names.len() > 1 {
+        return Err(Failure::usage("--history shows all checks or one: name at most one"));
+    }
     if let Some(count) = args.history {
         return history(args, count, services, out).await;
     }
     loop {
         let report = services.health.check(&args.names).await.map_err(failure)?;
         show(&report, services, args.watch.is_some(), out)?;
+        if args.watch.is_some() && !out.is_json() {
+            out.line("")?;
+        }
         let Some(interval) = args.watch else {
             return Ok(if report.state == State::Ok { Exit::Fine } else { Exit::Problem });
         };
         tokio::select! {
             () = tokio::time::sleep(interval.max(LEAST_INTERVAL)) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Fine),
+            () = signals::asked_to_stop() => return Ok(Exit::Fine),
         }
     }
 }

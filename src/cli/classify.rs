@@ -18,13 +18,13 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct ClassifyArgs {
     /// Share of requests that fail, percent
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true)]
     error_rate: Option<f64>,
     /// Response time, milliseconds
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     response_time: Option<f64>,
     /// Availability, percent
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true)]
     availability: Option<f64>,
     /// Number of users affected
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
@@ -117,12 +117,13 @@ fn batch(path: &str, policy: Option<Policy>, services: &Services, lang: Lang, ou
         Box::new(BufReader::new(file))
     };
     let (mut block, mut wrong) = (String::new(), 0u64);
-    for (number, line) in (1u64..).zip(input.lines()) {
+    for (number, line) in (1u64..).zip(input.split(b'\n')) {
         let line = line.map_err(|e| Failure::could_not_run(format!("{path}: line {number}: {e}")))?;
-        if line.trim().is_empty() {
+        if line.trim_ascii().is_empty() {
             continue;
         }
-        let mut answer = row(&line, policy, services, lang).unwrap_or_else(|error| {
+        let text = str::from_utf8(&line).map_err(|_| "not UTF-8".to_owned());
+        let mut answer = text.and_then(|line| row(line, policy, services, lang)).unwrap_or_else(|error| {
             wrong += 1;
             json!({ "line": number, "error": error })
         });

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Exit, Failure, Out, Outcome};
+use super::{Exit, Failure, Out, Outcome, signals};
 use crate::flows::drill;
 
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ async fn rehearse(out: &mut Out) -> Outcome {
         }
         steps.push(step);
     };
-    let ended = drill::run(&mut tell).await;
+    let ended = drill::run(&mut tell, signals::asked_to_stop()).await;
     if json {
         out.line(serde_json::to_string_pretty(&steps).map_err(Failure::could_not_run)?)?;
     }

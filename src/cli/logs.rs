@@ -221,9 +221,9 @@ fn records(args: &RecordsArgs, services: &Services, out: &mut Out) -> Outcome {
             if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         services.logs.records(path, args.timezone.as_deref(), &mut each).map_err(failure)?;
-    }
-    if let Some(error) = failed {
-        return Err(error.into());
+        if let Some(error) = failed.take() {
+            return Err(error.into());
+        }
     }
     out.raw(&block)?;
     Ok(Exit::Fine)

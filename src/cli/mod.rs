@@ -11,6 +11,7 @@ mod output;
 mod playbook;
 mod recover;
 mod serve;
+mod signals;
 mod tools;
 
 use std::{path::PathBuf, sync::Arc};
@@ -111,6 +112,10 @@ impl Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        // Like `| head`: enough was read, nothing went wrong.
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self { exit: Exit::Fine, message: String::new() };
+        }
         Self::could_not_run(error)
     }
 }

@@ -28,14 +28,10 @@ impl Out {
         self.json
     }
 
-    /// Bytes as they are. A reader that went away is no error.
+    /// Bytes as they are. A reader that went away is an error, so that the work stops; [`Failure`](super::Failure) makes it a quiet one.
     pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-        match written {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
-        }
+        stdout.write_all(bytes).and_then(|()| stdout.flush())
     }
 
     /// A line of text.
@@ -56,6 +52,10 @@ impl Out {
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         if !self.colour {
             table.force_no_tty().set_width(160);
+        }
+        // A terminal that does not know its size.
+        if table.width().is_some_and(|width| width < 40) {
+            table.set_width(80);
         }
         table.set_header(heads.iter().map(|h| Cell::new(h).add_attribute(Attribute::Bold)));
         table.add_rows(rows);

@@ -34,16 +34,8 @@ pub(super) fn run(command: &PlaybookCommand, services: &Services, lang: Lang, ou
             }
         }
         PlaybookCommand::Show { id, target } => {
-            let facts = match services.facts(target.as_deref()) {
-                Some(facts) => facts,
-                None => {
-                    return Err(services
-                        .recovery
-                        .target(target.as_deref().unwrap_or_default())
-                        .map_or_else(Failure::usage, |_| Failure::could_not_run("the target went away")));
-                }
-            };
-            let playbook = services.playbooks.render(id, lang, &facts).map_err(Failure::usage)?;
+            let facts = services.facts(target.as_deref()).map_err(Failure::usage)?;
+            let playbook = services.playbooks.render(services.playbook_id(id), lang, &facts).map_err(Failure::usage)?;
             if out.is_json() {
                 out.json(services, &playbook, false)?;
             } else {

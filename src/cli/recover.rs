@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use super::{
     Exit, Failure, Out, Outcome,
     output::{cell, number, word},
+    signals,
 };
 use crate::{
     flows::Services,
@@ -124,7 +125,7 @@ fn show_plan(plan: &Plan, services: &Services, out: &mut Out) -> std::io::Result
 async fn watched(services: &Services, work: impl Future<Output = Result<Operation, RecoveryError>>, out: &mut Out) -> Outcome {
     let operation = tokio::select! {
         operation = work => operation.map_err(failure)?,
-        _ = tokio::signal::ctrl_c() => {
+        () = signals::asked_to_stop() => {
             services.recovery.shut_down().await;
             return Err(Failure { exit: Exit::Problem, message: "interrupted; `opsmedic recover status` shows what was recorded".to_owned() });
         }

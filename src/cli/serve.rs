@@ -1,13 +1,15 @@
 //! `serve`
 
-use std::{io::IsTerminal as _, sync::Arc};
+use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Failure, Outcome, recover};
+use super::{Exit, Failure, Outcome, recover, signals};
 use crate::{flows::Services, mcp};
+
+/// How often operations are looked for whose process is gone.
+const ORPHANS: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -21,18 +23,19 @@ pub(super) async fn run(_args: &ServeArgs, services: Arc<Services>) -> Outcome {
         tracing::warn!("speaks MCP on stdin and stdout; an MCP client starts this command. The README has the configuration; Ctrl-C ends it");
     }
     let stop = CancellationToken::new();
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stopper = stop.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals::asked_to_stop().await;
         stopper.cancel();
     });
-    // Beside the first answers, not before them.
+    // Beside the first answers, not before them, and again: a holder that may live is waited for until its lease has run out.
     let for_orphans = services.clone();
-    let orphans = tokio::spawn(async move { recover::mark_orphans(&for_orphans).await });
+    let orphans = tokio::spawn(async move {
+        loop {
+            recover::mark_orphans(&for_orphans).await;
+            tokio::time::sleep(ORPHANS).await;
+        }
+    });
     let served = mcp::serve(services.clone(), stop).await;
     orphans.abort();
     services.recovery.shut_down().await;

@@ -89,6 +89,8 @@ pub struct Config {
     pub targets: Vec<TargetConfig>,
     /// Limits of answers.
     pub mcp: McpSettings,
+    /// Values of `${..}` that go to commands; secret.
+    filled: Vec<Secret>,
 }
 
 impl Config {
@@ -122,7 +124,7 @@ impl Config {
             let check = t.check.iter().flat_map(|c| c.secrets());
             check.chain(t.target.actuators.values().flat_map(|a| a.secrets()))
         });
-        checks.flat_map(|c| c.secrets()).chain(of_targets).collect()
+        checks.flat_map(|c| c.secrets()).chain(of_targets).chain(self.filled.iter().cloned()).collect()
     }
 }
 
@@ -135,12 +137,18 @@ fn find(named: Option<&Path>, env: &Env) -> Option<PathBuf> {
     })
 }
 
+/// No configuration is larger, and no secret.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
 fn read(path: &Path) -> Result<String, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     let meta = std::fs::metadata(path).map_err(failed)?;
     // It names commands that recovery runs, so whoever can write it can run them.
     if meta.is_file() && meta.mode() & 0o002 != 0 {
         return Err(ConfigError::Writable { path: path.to_owned() });
+    }
+    if !meta.is_file() || meta.len() > MAX_FILE_BYTES {
+        return Err(failed(std::io::Error::other("it is no regular file of at most 1 MiB")));
     }
     std::fs::read_to_string(path).map_err(failed)
 }

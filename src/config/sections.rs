@@ -13,7 +13,7 @@ use crate::{
     health::{self, checks},
     incident::ClassifySettings,
     recovery::RecoverySettings,
-    types::{lang::Lang, suggest},
+    types::{lang::Lang, sanitise::sanitise_line, suggest},
 };
 
 /// Every top-level key, for the error about an unknown one.
@@ -33,6 +33,7 @@ const DEFAULT_HISTORY_DAYS: u32 = 14;
 pub(super) fn read(source: &Source<'_>, env: &Env) -> Result<Config, ConfigError> {
     let (mut root, places) = source.parse()?;
     let host = root.take("host").map(|n| tree::read::<String>(n, &places)).transpose()?.unwrap_or_else(host_name);
+    let host = sanitise_line(&host).into_owned();
     let lang = root.take("lang").map(|n| tree::read::<Lang>(n, &places)).transpose()?.unwrap_or_default();
     let store: StoreSection = root.take_table("store", &places)?.read(&places)?;
     let classify = checked(root.take_table("classify", &places)?, &places, ClassifySettings::validate)?;
@@ -46,7 +47,8 @@ pub(super) fn read(source: &Source<'_>, env: &Env) -> Result<Config, ConfigError
         return Err(places.wrong(span, unknown(&key, KEYS.iter().copied())));
     }
     let store_path = store.path.unwrap_or_else(|| env.state_dir.join("opsmedic.db"));
-    Ok(Config { path: None, host, lang, store_path, classify, health, history_days, logs, playbooks, recovery, targets, mcp })
+    let filled = places.filled_in_commands();
+    Ok(Config { path: None, filled, host, lang, store_path, classify, health, history_days, logs, playbooks, recovery, targets, mcp })
 }
 
 /// `unknown key 'x'; known are ..; did you mean y?`
@@ -59,7 +61,11 @@ pub(super) fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clon
 fn checked<T: serde::de::DeserializeOwned>(table: Table<'_>, places: &Places<'_>, validate: impl Fn(&T) -> Result<(), String>) -> Result<T, ConfigError> {
     let span = table.span.clone();
     let section: T = table.read(places)?;
-    validate(&section).map_err(|message| places.wrong(span, message))?;
+    validate(&section).map_err(|message| {
+        // The rules of a section begin with the key they are about.
+        let key = message.split([':', ' ']).next().unwrap_or_default();
+        places.wrong(places.of_key(key).unwrap_or(span), message)
+    })?;
     Ok(section)
 }
 

@@ -81,6 +81,9 @@ fn target(mut table: Table<'_>, places: &Places<'_>) -> Result<TargetConfig, Con
     if let Some((name, _)) = plain.facts.iter().find(|(_, value)| value.starts_with('-') || value.chars().any(char::is_control)) {
         return Err(places.wrong(span, format!("fact {name} begins with '-' or has control characters; a command would take it for an option")));
     }
+    // What a person wrote as a fact counts more than what an actuator knows.
+    let known = actuators.values().flat_map(|a: &Arc<dyn Actuator>| a.facts()).map(|(name, value)| (name.to_owned(), value));
+    let facts = known.chain(plain.facts).collect();
     let (kind, check) = check.unzip();
     let target = Target {
         name: plain.name,
@@ -89,7 +92,7 @@ fn target(mut table: Table<'_>, places: &Places<'_>) -> Result<TargetConfig, Con
         check: kind,
         soak: Duration::from_secs(plain.soak_seconds),
         verify_timeout: Duration::from_secs(plain.verify_timeout_seconds),
-        facts: plain.facts,
+        facts,
     };
     Ok(TargetConfig { target, check })
 }

@@ -9,6 +9,7 @@ use toml::{
 };
 
 use super::{ConfigError, env};
+use crate::types::{redact::MASK, secret::Secret};
 
 /// A node of the file.
 pub(super) type Node<'i> = Spanned<DeValue<'i>>;
@@ -26,10 +27,10 @@ impl<'i> Source<'i> {
 
     /// Parses the text, remembers every key's place, and fills in `${..}`.
     pub(super) fn parse(&self) -> Result<(Table<'i>, Places<'_>), ConfigError> {
-        let mut places = Places { source: self, keys: Vec::new() };
+        let mut places = Places { source: self, keys: Vec::new(), filled: Vec::new() };
         let mut root = DeTable::parse(self.text).map_err(|e| places.locate(&e))?;
         places.index(root.get_ref(), "");
-        interpolate(root.get_mut(), &places)?;
+        interpolate(root.get_mut(), &mut places)?;
         let span = root.span();
         Ok((Table { entries: root.into_inner(), span }, places))
     }
@@ -39,6 +40,8 @@ impl<'i> Source<'i> {
 pub(super) struct Places<'s> {
     source: &'s Source<'s>,
     keys: Vec<(Range<usize>, String)>,
+    /// What `${..}` stood for, by key: never shown, and secret where commands get it.
+    filled: Vec<(String, String)>,
 }
 
 impl Places<'_> {
@@ -71,7 +74,18 @@ impl Places<'_> {
 
     /// An error of the TOML crate or of a section, with its place.
     pub(super) fn locate(&self, error: &toml::de::Error) -> ConfigError {
-        self.wrong(error.span().unwrap_or(0..0), error.message().replace('\n', "; "))
+        self.wrong(error.span().unwrap_or(0..0), in_plain_words(error.message()))
+    }
+
+    /// Where a key stands, by its name with tables; for rules over a whole section that name the key.
+    pub(super) fn of_key(&self, key: &str) -> Option<Range<usize>> {
+        self.keys.iter().find(|(_, path)| path == key).map(|(span, _)| span.clone())
+    }
+
+    /// Values that came from outside the file and go to commands.
+    pub(super) fn filled_in_commands(&self) -> Vec<Secret> {
+        let to_commands = |key: &str| key.contains(".argv[") || key.contains(".env.");
+        self.filled.iter().filter(|(key, _)| to_commands(key)).map(|(_, value)| Secret::new(value.as_str())).collect()
     }
 
     /// An error of ours at a place.
@@ -83,9 +97,23 @@ impl Places<'_> {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
             key: self.key_at(span.start),
-            message: message.into(),
+            message: self.filled.iter().filter(|(_, value)| !value.is_empty()).fold(message.into(), |text, (_, value)| text.replace(value.as_str(), MASK)),
         }
     }
+}
+
+/// The library names types as programmers do.
+fn in_plain_words(message: &str) -> String {
+    let words = [
+        ("a sequence", "a list"),
+        ("sequence", "list"),
+        ("a map", "a table"),
+        ("expected f64", "expected a number"),
+        ("expected u", "expected a whole number, u"),
+        ("expected i64", "expected a whole number"),
+    ];
+    let plain = words.iter().fold(message.replace('\n', "; "), |text, (from, to)| text.replace(from, to));
+    ["8", "16", "32", "64", "size"].iter().fold(plain, |text, bits| text.replace(&format!("whole number, u{bits}"), "whole number"))
 }
 
 /// A table whose entries are taken one by one.
@@ -137,26 +165,31 @@ pub(super) fn place(error: &toml::de::Error, section: Range<usize>, places: &Pla
 }
 
 /// Replaces strings that are exactly `${NAME}` or `${file:/path}`.
-fn interpolate(table: &mut DeTable<'_>, places: &Places<'_>) -> Result<(), ConfigError> {
+fn interpolate(table: &mut DeTable<'_>, places: &mut Places<'_>) -> Result<(), ConfigError> {
     for (_, value) in table.iter_mut() {
         interpolate_value(value, places)?;
     }
     Ok(())
 }
 
-fn interpolate_value(node: &mut Node<'_>, places: &Places<'_>) -> Result<(), ConfigError> {
+fn interpolate_value(node: &mut Node<'_>, places: &mut Places<'_>) -> Result<(), ConfigError> {
     let span = node.span();
     match node.get_mut() {
         DeValue::Table(table) => interpolate(table, places),
         DeValue::Array(items) => items.iter_mut().try_for_each(|item| interpolate_value(item, places)),
         DeValue::String(text) => {
-            let Some(name) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) else { return Ok(()) };
-            let value = match name.strip_prefix("file:") {
-                Some(path) => std::fs::read_to_string(path)
-                    .map(|content| content.lines().next().unwrap_or_default().to_owned())
-                    .map_err(|e| places.wrong(span, format!("the file of ${{file:..}} cannot be read: {e}")))?,
-                None => env::variable(name).ok_or_else(|| places.wrong(span, format!("the environment variable {name} is not set")))?,
+            let Some(name) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) else {
+                // Half a reference would be sent as it stands.
+                let half = text.contains("${");
+                return if half { Err(places.wrong(span, "${..} stands for a whole string: put the whole value into the variable or file")) } else { Ok(()) };
             };
+            let value = match name.strip_prefix("file:") {
+                Some(path) => super::read(std::path::Path::new(path))
+                    .map(|content| content.lines().next().unwrap_or_default().to_owned())
+                    .map_err(|e| places.wrong(span.clone(), format!("${{file:..}}: {e}")))?,
+                None => env::variable(name).ok_or_else(|| places.wrong(span.clone(), format!("the environment variable {name} is not set")))?,
+            };
+            places.filled.push((places.key_at(span.start), value.clone()));
             *text = Cow::Owned(value);
             Ok(())
         }

@@ -48,6 +48,14 @@ impl TryFrom<Secret> for RedisUrl {
 }
 
 impl RedisUrl {
+    /// Host and port; none for a Unix socket.
+    pub fn host_and_port(&self) -> Option<(&str, u16)> {
+        match &self.address {
+            Address::Tcp(host, port) => Some((host, *port)),
+            Address::Unix(_) => None,
+        }
+    }
+
     /// Which server and database, without credentials: `host:port/0`.
     pub fn place(&self) -> String {
         match &self.address {

@@ -2,7 +2,7 @@
 //!
 //! Holds no rule of its own about health, logs, severity or recovery.
 //!
-//! **Invariant:** a suggestion has complete arguments that were configured or computed, never text from the outside.
+//! **Invariant:** a suggestion has complete arguments that were configured, computed or the caller's own, never text from a log or a server.
 
 pub mod drill;
 pub mod next;

@@ -9,8 +9,13 @@ use crate::{
     incident::Classifier,
     logs::Logs,
     playbook::{Facts, Library},
-    recovery::Recovery,
-    types::{lang::Lang, redact::Redactor, sanitise::sanitise},
+    recovery::{Recovery, RecoveryError},
+    types::{
+        issue::{self, IssueType},
+        lang::Lang,
+        redact::Redactor,
+        sanitise::sanitise,
+    },
 };
 
 /// What the faces (MCP, command line) work with; put together by the composition root.
@@ -36,11 +41,23 @@ pub struct Services {
 }
 
 impl Services {
-    /// The configured facts of a target, for its playbooks; none for a name that is not in the inventory.
-    pub fn facts(&self, target: Option<&str>) -> Option<Facts> {
-        let Some(name) = target else { return Some(Facts::default()) };
-        let target = self.recovery.target(name).ok()?;
-        Some(Facts { target: Some(target.name.to_string()), values: target.facts.clone() })
+    /// The configured facts of a target, for its playbooks.
+    ///
+    /// # Errors
+    /// A name that is not in the inventory.
+    pub fn facts(&self, target: Option<&str>) -> Result<Facts, RecoveryError> {
+        let Some(name) = target else { return Ok(Facts::default()) };
+        let target = self.recovery.target(name)?;
+        Ok(Facts { target: Some(target.name.to_string()), values: target.facts.clone() })
+    }
+
+    /// The id of a playbook, also by the issue type that leads to it.
+    pub fn playbook_id<'i>(&self, id: &'i str) -> &'i str {
+        let known = |id: &str| self.playbooks.ids().contains(&id);
+        match id.parse::<IssueType>() {
+            Ok(issue) if !known(id) => issue::playbook_for(issue),
+            _ => id,
+        }
     }
 
     /// A text without secrets and hostile characters.

@@ -29,6 +29,9 @@ pub use runner::{CheckResult, Counts, NamedCheck, Report, run, select};
 /// How long reports are kept unless told otherwise.
 pub const KEEP: Duration = Duration::from_secs(14 * 86_400);
 
+/// How long a report waits for the history: it is wanted now.
+const HISTORY: Duration = Duration::from_secs(2);
+
 /// Old reports are forgotten at most this often.
 const FORGET_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
@@ -77,11 +80,13 @@ impl Health {
     /// [`HealthError::UnknownCheck`].
     pub async fn check(&self, names: &[String]) -> Result<Report, HealthError> {
         let mut report = run(&select(&self.checks, names)?, &self.ports, &self.host).await;
-        if let Some(history) = &self.history
-            && let Err(error) = self.keep_report(history.as_ref(), &report).await
-        {
-            tracing::warn!(%error, "a health report was not stored");
-            report.history_note = Some(error.to_string());
+        if let Some(history) = &self.history {
+            let late = || HealthError::History(format!("it did not answer within {} s", HISTORY.as_secs()));
+            let kept = tokio::time::timeout(HISTORY, self.keep_report(history.as_ref(), &report)).await.unwrap_or_else(|_| Err(late()));
+            if let Err(error) = kept {
+                tracing::warn!(%error, "a health report was not stored");
+                report.history_note = Some(error.to_string());
+            }
         }
         Ok(report)
     }

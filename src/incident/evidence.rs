@@ -155,7 +155,7 @@ impl Evidence {
             let value = format!("{} bytes long", self.words().len());
             return Err(IncidentError::OutOfRange { field: "description", value, expected: "write at most 4096 bytes" });
         }
-        if self.known() == 0 && self.business_impact.is_none() && self.description.is_none() {
+        if self.known() == 0 && self.business_impact.is_none() && self.words().trim().is_empty() {
             return Err(IncidentError::NoEvidence);
         }
         Ok(())

@@ -110,12 +110,12 @@ pub(super) fn would_change(policy: Policy, settings: &ClassifySettings, evidence
             let threshold = settings.level(level).threshold(metric);
             let (beyond, sign) = if metric.lower_is_worse() { (threshold - 0.001, '<') } else { (threshold + 1.0, '>') };
             let (within, sign_within) = (threshold, if metric.lower_is_worse() { ">=" } else { "<=" });
-            let tries = [(beyond.clamp(0.0, ceiling(metric)), sign.to_string()), (within, sign_within.to_owned())];
-            for (value, sign) in tries {
+            let tries = [(beyond.clamp(0.0, ceiling(metric)), format!("{sign} {threshold}")), (within, format!("{sign_within} {threshold}"))];
+            for (value, condition) in rules::decisive_limit(metric).into_iter().chain(tries) {
                 let Ok(other) = rules::decide(policy, settings, &evidence.with(metric, value)) else { continue };
                 if other.severity != now && !seen.contains(&other.severity) {
                     seen.push(other.severity);
-                    found.push(WouldChange { if_true: format!("{} {sign} {threshold}", metric.name()), severity: other.severity });
+                    found.push(WouldChange { if_true: format!("{} {condition}", metric.name()), severity: other.severity });
                 }
             }
         }

@@ -68,6 +68,11 @@ impl Job {
         // Mistakes in the window are told before anything is read.
         Window::parse(request.since.as_deref(), request.from.as_deref(), request.to.as_deref(), &zone, self.now)?;
         let Found { files, skipped, .. } = Finder { access: &request.access, sources: &self.settings.sources, deadline }.open(&request.paths)?;
+        // Times of the request are read as those of the files are, where all files agree.
+        let zone = match (&request.timezone, shared_zone(&files)) {
+            (None, Some(name)) => time::zone(name)?,
+            _ => zone,
+        };
         let mut ready = Vec::with_capacity(files.len());
         for opened in files {
             ready.push(prepare(opened, request.timezone.as_deref(), &zone)?);
@@ -163,6 +168,12 @@ fn file_report(path: String, bytes: u64, tally: &Tally, notes: &[String]) -> Fil
 /// The zone of times that carry none and belong to no source: the request's, the configuration's, the system's.
 pub(crate) fn default_zone(settings: &Settings, requested: Option<&str>) -> Result<TimeZone, LogsError> {
     requested.or(settings.timezone.as_deref()).map_or_else(|| Ok(TimeZone::system()), time::zone)
+}
+
+/// The zone that all files have from their sources, if it is one.
+fn shared_zone(files: &[Opened]) -> Option<&str> {
+    let first = files.first()?.timezone.as_deref()?;
+    files.iter().all(|file| file.timezone.as_deref() == Some(first)).then_some(first)
 }
 
 /// The reader of a file's lines: format from its first lines; zone from the request, its source, or the default.

@@ -52,7 +52,7 @@ pub(super) struct Common {
 }
 
 /// The structure and the text as they go out.
-pub fn finish(services: &Services, answer: Answer) -> (Value, String) {
+pub(super) fn finish(services: &Services, answer: Answer) -> (Value, String) {
     let mut object = match answer.body {
         Value::Object(object) => object,
         other => Map::from_iter([("value".to_owned(), other)]),

@@ -14,7 +14,6 @@ mod stdio;
 mod text;
 pub mod tools;
 
-pub use answer::finish;
 pub use error::ToolError;
 pub use server::{Server, describe};
 pub use stdio::serve;

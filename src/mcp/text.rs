@@ -29,11 +29,11 @@ fn entry(out: &mut String, key: &str, value: &Value, depth: usize) {
     match value {
         Value::Object(inner) if inner.is_empty() => line(out, depth, &format!("{key}: none")),
         Value::Array(items) if items.is_empty() => line(out, depth, &format!("{key}: none")),
-        Value::Object(inner) => match one_line(inner) {
+        Value::Object(inner) => match one_line(key, inner) {
             Some(short) => line(out, depth, &format!("{key}: {short}")),
             None => {
                 line(out, depth, &format!("{key}:"));
-                inner.iter().for_each(|(k, v)| entry(out, k, v, depth + 1));
+                inner.iter().for_each(|(k, v)| entry(out, &inherited(key, k), v, depth + 1));
             }
         },
         Value::Array(items) if items.iter().all(|i| !i.is_object() && !i.is_array()) => {
@@ -50,19 +50,24 @@ fn entry(out: &mut String, key: &str, value: &Value, depth: usize) {
 
 fn list_item(out: &mut String, item: &Value, depth: usize) {
     let Value::Object(inner) = item else { return line(out, depth, &format!("- {}", scalar("", item))) };
-    if let Some(short) = one_line(inner) {
+    if let Some(short) = one_line("", inner) {
         return line(out, depth, &format!("- {short}"));
     }
     line(out, depth, "-");
     inner.iter().for_each(|(k, v)| entry(out, k, v, depth + 1));
 }
 
+/// What is under something untrusted is untrusted.
+fn inherited(parent: &str, key: &str) -> String {
+    if parent.starts_with("untrusted") && !key.starts_with("untrusted") { format!("untrusted {key}") } else { key.to_owned() }
+}
+
 /// Objects of a few short scalars fit on a line.
-fn one_line(object: &Map<String, Value>) -> Option<String> {
+fn one_line(parent: &str, object: &Map<String, Value>) -> Option<String> {
     if object.values().any(|v| v.is_object() || v.is_array()) {
         return None;
     }
-    let text = object.iter().map(|(k, v)| format!("{k}={}", scalar(k, v))).collect::<Vec<_>>().join(" ");
+    let text = object.iter().map(|(k, v)| format!("{k}={}", scalar(&inherited(parent, k), v))).collect::<Vec<_>>().join(" ");
     (text.len() <= 160).then_some(text)
 }
 

@@ -75,7 +75,7 @@ pub enum ExecError {
 /// Runs programs.
 #[async_trait]
 pub trait Exec: Send + Sync {
-    /// Runs one to its end or deadline. Dropping the future ends the program too.
+    /// Runs one to its end or deadline. Dropping the future asks the program to end (SIGTERM).
     ///
     /// # Errors
     /// See [`ExecError`]: only `Empty` and `NotStarted` mean that nothing happened.
@@ -90,7 +90,7 @@ impl Exec for SystemExec {
     async fn run(&self, invocation: &Invocation) -> Result<Finished, ExecError> {
         let (program, arguments) = invocation.argv.split_first().ok_or(ExecError::Empty)?;
         let mut child = spawn(program, arguments, &invocation.env).map_err(|source| ExecError::NotStarted { program: program.clone(), source })?;
-        let group = Group(child.id());
+        let group = Group::of(child.id());
         let cap = invocation.max_output_bytes;
         let (stdout, stderr) = (Output::of(child.stdout.take(), cap), Output::of(child.stderr.take(), cap));
         let ended = tokio::time::timeout(invocation.timeout, child.wait()).await;
@@ -102,7 +102,10 @@ impl Exec for SystemExec {
                 Ok(Finished { code: status.code(), stdout, stderr })
             }
             Ok(Err(source)) => Err(ExecError::Lost { program: program.clone(), source }),
-            Err(_) => Err(ExecError::TimedOut { program: program.clone(), timeout: invocation.timeout }),
+            Err(_) => {
+                group.end(&mut child).await;
+                Err(ExecError::TimedOut { program: program.clone(), timeout: invocation.timeout })
+            }
         }
     }
 }
@@ -119,10 +122,11 @@ fn spawn(program: &str, arguments: &[String], env: &BTreeMap<String, String>) ->
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true)
         .spawn()
 }
 
+/// How long a program that is asked to end may take.
+const MANNERS: Duration = Duration::from_secs(2);
 /// How long output is waited for once the program has ended.
 const LINGER: Duration = Duration::from_millis(300);
 
@@ -156,21 +160,40 @@ impl Output {
     }
 }
 
-/// Ends the process group when dropped, unless the program ended by itself.
-struct Group(Option<u32>);
+/// Asks the process group to end when dropped, unless the program ended by itself: a cancelled failover gets the chance to clean up.
+struct Group(Option<Pid>);
 
 impl Group {
+    fn of(id: Option<u32>) -> Self {
+        Self(id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
     fn disarm(mut self) {
         self.0 = None;
+    }
+
+    /// Asks first, and insists after a while.
+    async fn end(self, child: &mut tokio::process::Child) {
+        self.signal(Signal::TERM);
+        if tokio::time::timeout(MANNERS, child.wait()).await.is_err() {
+            self.signal(Signal::KILL);
+        }
+        // What the program left running in its group goes with it.
+        self.signal(Signal::KILL);
+        self.disarm();
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.0 {
+            // A group that is gone already is what is wanted.
+            let _ = kill_process_group(pid, signal);
+        }
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(pid) = self.0.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-            // A group that is gone already is what is wanted.
-            let _ = kill_process_group(pid, Signal::KILL);
-        }
+        self.signal(Signal::TERM);
     }
 }
 

@@ -1,6 +1,10 @@
 //! The service: admits, approves and follows operations. What runs inside one is in `run`.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use jiff::SignedDuration;
 use tokio::time::Instant;
@@ -24,6 +28,8 @@ use crate::{
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(10);
 /// How often an operation that runs elsewhere is looked at.
 const FOLLOW: Duration = Duration::from_millis(100);
+/// How long an operation may take from its approval to its first action.
+const STARTING: SignedDuration = SignedDuration::from_secs(2);
 /// How long a shutdown waits until interrupted operations are recorded.
 const RECORD: Duration = Duration::from_secs(2);
 /// At most this many bytes of reason and key.
@@ -73,12 +79,13 @@ pub struct Recovery {
     pub(super) parts: Arc<Parts>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+    orphans_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Recovery {
     /// A service that has nothing running.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), tasks: TaskTracker::new(), shutdown: CancellationToken::new() }
+        Self { parts: Arc::new(parts), tasks: TaskTracker::new(), shutdown: CancellationToken::new(), orphans_at: Arc::default() }
     }
 
     /// The inventory.
@@ -297,7 +304,9 @@ impl Recovery {
         let mut looked = Instant::now();
         loop {
             let operation = self.get(id).await?;
-            let moving = operation.state.is_active() || (operation.state == State::Approved && self.tasks_run());
+            // Approved a moment ago: whoever approved it is about to run it, here or in another process.
+            let fresh = self.parts.ports.clock.now().duration_since(operation.updated_at) < STARTING;
+            let moving = operation.state.is_active() || (operation.state == State::Approved && (fresh || !self.tasks.is_empty()));
             if !moving || Instant::now() >= until {
                 return Ok(operation);
             }
@@ -310,17 +319,27 @@ impl Recovery {
         }
     }
 
-    fn tasks_run(&self) -> bool {
-        !self.tasks.is_empty()
-    }
-
     /// One operation.
     ///
     /// # Errors
     /// `UnknownOperation`, or a store that cannot be read.
     pub async fn get(&self, id: &OperationId) -> Result<Operation, RecoveryError> {
-        let found = self.parts.journal.get(id).await?;
+        let mut found = self.parts.journal.get(id).await?;
+        if found.as_ref().is_some_and(|o| o.state.is_active()) && self.tasks.is_empty() && self.look_for_orphans() {
+            self.mark_orphans().await?;
+            found = self.parts.journal.get(id).await?;
+        }
         found.map(|o| self.as_of_now(o)).ok_or_else(|| RecoveryError::UnknownOperation(id.clone()))
+    }
+
+    /// Whether it is time to look for processes that are gone: at most once a second.
+    fn look_for_orphans(&self) -> bool {
+        let mut last = self.orphans_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|at| at.elapsed() >= Duration::from_secs(1));
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
     }
 
     /// Recent operations, newest first.

@@ -38,7 +38,7 @@ pub(super) async fn run(parts: Arc<Parts>, operation: Operation, target: Target,
     let closing = match ended {
         Ended::Recorded => Ok(()),
         Ended::Shutdown => {
-            let message = "the server was stopped in the middle; a command it ran was ended with it, a call to another service may still go on";
+            let message = "the server was stopped in the middle; a command it ran was asked to end (SIGTERM), a call to another service may still go on";
             runner.cut(State::Interrupted, Outcome::Interrupted, message).await
         }
         Ended::Panic => runner.cut(State::Unknown, Outcome::Unknown, "an internal error cut the operation off; look at the target before anything else").await,

@@ -55,3 +55,46 @@ pub(super) async fn verify(vitals: &dyn Vitals, target: &Target) -> Result<Vital
         tokio::time::sleep(INTERVAL).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeMap,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+    use crate::types::target::Policy;
+
+    /// Well on every look but each third.
+    struct Flapping(AtomicUsize, bool);
+
+    #[async_trait]
+    impl Vitals for Flapping {
+        async fn look(&self, _target: &TargetName) -> Vital {
+            let well = !self.1 || self.0.fetch_add(1, Ordering::SeqCst) % 3 != 2;
+            Vital { well, summary: "looked".to_owned() }
+        }
+    }
+
+    fn target(soak_ms: u64, timeout_ms: u64) -> Target {
+        Target {
+            name: "shop".parse().expect("a name"),
+            policy: Policy::Auto,
+            actuators: BTreeMap::new(),
+            check: None,
+            soak: Duration::from_millis(soak_ms),
+            verify_timeout: Duration::from_millis(timeout_ms),
+            facts: BTreeMap::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_target_that_flaps_is_not_well_and_a_steady_one_is_after_the_soak() {
+        let error = verify(&Flapping(AtomicUsize::new(0), true), &target(1_400, 3_200)).await.expect_err("every third look is bad");
+        assert!(error.contains("without a break"), "{error}");
+        let begun = Instant::now();
+        verify(&Flapping(AtomicUsize::new(0), false), &target(900, 3_000)).await.expect("steady");
+        assert!(begun.elapsed() >= Duration::from_millis(900), "the soak was cut short");
+    }
+}

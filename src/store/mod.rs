@@ -26,6 +26,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 /// How long a writer waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// How long another process may take to open the same store.
+const OPEN: Duration = Duration::from_secs(10);
+
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -44,6 +47,12 @@ pub enum StoreError {
         path: PathBuf,
         /// Why.
         source: sqlx::migrate::MigrateError,
+    },
+    /// Another process is opening it and does not get done.
+    #[error("{path} is being opened by another process, which does not get done")]
+    Busy {
+        /// The file.
+        path: PathBuf,
     },
     /// A database error.
     #[error("{path}: {source}")]
@@ -75,11 +84,6 @@ impl Store {
         Self { path, pool: OnceCell::new() }
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     async fn pool(&self) -> Result<&SqlitePool, StoreError> {
         self.pool.get_or_try_init(|| open(&self.path)).await
     }
@@ -107,7 +111,7 @@ async fn open(path: &Path) -> Result<SqlitePool, StoreError> {
         .foreign_keys(true)
         .busy_timeout(BUSY);
     let database = |source| StoreError::Database { path: path.to_owned(), source };
-    let _alone = alone(path).await?;
+    let _alone = tokio::time::timeout(OPEN, alone(path)).await.map_err(|_| StoreError::Busy { path: path.to_owned() })??;
     let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await.map_err(database)?;
     MIGRATIONS.run(&pool).await.map_err(|source| StoreError::Schema { path: path.to_owned(), source })?;
     Ok(pool)
@@ -115,9 +119,14 @@ async fn open(path: &Path) -> Result<SqlitePool, StoreError> {
 
 /// Holds off other processes that open the same store: switching to WAL and migrating do not wait for each other as transactions do.
 async fn alone(path: &Path) -> Result<std::fs::File, StoreError> {
-    let lock = path.with_extension("db.lock");
+    let mut lock = path.as_os_str().to_owned();
+    lock.push(".lock");
+    let lock = PathBuf::from(lock);
     let failed = |source| StoreError::Folder { folder: lock.clone(), source };
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock).map_err(failed)?;
+    let private = |file: &Path| std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file);
+    let file = private(&lock).map_err(failed)?;
+    // SQLite would make it readable by all.
+    private(path).map_err(|source| StoreError::Folder { folder: path.to_owned(), source })?;
     let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
     // The blocking task cannot panic; an aborted runtime is an error like any other.
     locked.unwrap_or_else(|e| Err(std::io::Error::other(e))).map_err(failed)

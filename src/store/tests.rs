@@ -38,3 +38,41 @@ async fn a_damaged_or_newer_file_is_refused_and_left_as_it_is() {
     let error = Store::at(newer).pool().await.expect_err("newer");
     assert!(matches!(error, StoreError::Schema { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn health_reports_are_kept_found_by_check_and_forgotten() {
+    use crate::health::{Counts, History as _, Report, State};
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = Store::at(folder.path().join("opsmedic.db"));
+    let report = |at: &str| Report {
+        state: State::Unknown,
+        host: "h".to_owned(),
+        checked_at: at.parse().expect("a constant"),
+        duration_ms: 1,
+        counts: Counts::default(),
+        results: Vec::new(),
+        history_note: None,
+    };
+    let (old, new) = (report("2026-11-01T00:00:00Z"), report("2026-11-20T00:00:00Z"));
+    store.append(&old).await.expect("writes");
+    store.append(&new).await.expect("writes");
+    assert_eq!(store.recent(None, 10).await.expect("reads"), [new.clone(), old]);
+    assert_eq!(store.recent(None, 1).await.expect("reads"), [new.clone()]);
+    assert!(store.recent(Some("redis"), 10).await.expect("reads").is_empty());
+    assert_eq!(store.forget_before("2026-11-06T00:00:00Z".parse().expect("a constant")).await.expect("deletes"), 1);
+    // Another process sees what is kept.
+    assert_eq!(Store::at(store.path.clone()).recent(None, 10).await.expect("reads"), [new]);
+}
+
+#[tokio::test]
+async fn the_file_is_private_and_many_processes_may_open_it_at_once() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("opsmedic.db");
+    let opened = futures::future::join_all((0..8).map(|_| {
+        let path = path.clone();
+        tokio::spawn(async move { Store::at(path).pool().await.map(|_| ()) })
+    }));
+    assert!(opened.await.into_iter().all(|r| r.is_ok_and(|opened| opened.is_ok())));
+    assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+}

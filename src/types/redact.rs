@@ -29,18 +29,26 @@ const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').r
 static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
     let rules = [
         r"(?P<pem>-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
-        r"(?P<dsn>\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/@:'\x22]*:)[^\s@'\x22]+(?P<at>@)",
+        r"(?P<dsn>\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/@:'\x22]*:)[^\s'\x22]+(?P<at>@)",
         r"(?P<user>\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://)[^\s/@:'\x22]{16,}(?P<at2>@)",
         r"(?P<cookie>(?i:\b(?:set-)?cookie\x22?\s*[:=]\s*))[^\r\n]+",
         r"(?P<header>(?i:\bauthorization\x22?\s*[:=]\s*\x22?))[^\r\n\x22,]+",
-        r"(?P<scheme>(?i:\b(?:bearer|basic)\s+))[A-Za-z0-9._~+/=-]{8,}",
+        r"(?P<scheme>(?i:\b(?:bearer|basic):?\s+))[A-Za-z0-9._~+/=-]{8,}",
         r"(?P<auth>\bAUTH\s+)(?:\S+\s+)?\S{6,}",
-        r#"(?P<pair>(?i:(?:\b|_)(?:pgpassword|redis_?password|[a-z_-]*passw(?:or)?d|passphrase|pwd|[a-z_-]*secret(?:[_-]?key)?|(?:access|auth|refresh|id|api|session|csrf)[_-]?token|token|(?:api|access|private|secret|account|signing|encryption)[_-]?key|credentials?|session[_-]?id))["']?\s*[:=]\s*["']?)[^\s"',;&)}\]]{3,}"#,
-        r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,}|sk-[A-Za-z0-9_-]{20,}|[rsp]k_(?:live|test)_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|hvs\.[A-Za-z0-9_-]{20,}|dop_v1_[a-f0-9]{40,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})",
+        r#"(?P<pair>(?i:(?:\b|_)(?:pgpassword|redis_?password|[a-z_-]*passw(?:or)?d|passphrase|pass|pwd|pw|[a-z_-]*secret(?:[_-]?key)?|(?:access|auth|refresh|id|api|session|csrf)[_-]?token|token|(?:api|access|private|secret|account|signing|encryption)[_-]?key|credentials?|session[_-]?id|sig))(?:["'\\]*\s*[:=]\s*["'\\]*|\s+is\s+))[^\s"',;&)}\]]{3,}"#,
+        r#"(?P<flag>(?i:(?:^|[\s"'])--?(?:[a-z-]*passw(?:or)?d|passphrase|[a-z-]*token|[a-z-]*secret|[a-z-]*api-?key)["']?(?:\s*[,=]\s*|\s+)["']?))[^\s"',\]]{3,}"#,
+        r"\bhttps://hooks\.slack\.com/services/\S+",
+        r"\b(?:xapp-[A-Za-z0-9-]{10,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,}|sk-[A-Za-z0-9_-]{20,}|[rsp]k_(?:live|test)_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|hvs\.[A-Za-z0-9_-]{20,}|dop_v1_[a-f0-9]{40,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})",
         r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
     ];
     Regex::new(&rules.join("|")).expect("the redaction rules are valid")
 });
+
+/// A password that is an ordinary word (`postgres`) is not matched exactly either: it would eat names and values that answers are made of.
+/// Where it stands in a DSN or behind its key it is still taken out.
+fn is_ordinary_word(secret: &str) -> bool {
+    secret.len() < 12 && secret.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
 
 /// Replaces secrets by [`MASK`]. Cheap to clone the parts of; build one per configuration.
 #[derive(Default)]
@@ -51,7 +59,8 @@ pub struct Redactor {
 impl Redactor {
     /// A redactor that also knows these secrets literally, in plain, base64 (both alphabets) and percent-encoded form.
     pub fn with_secrets<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut needles: Vec<String> = secrets.into_iter().map(Secret::expose).filter(|s| s.len() >= LEAST_EXACT_BYTES).flat_map(spellings).collect();
+        let mut needles: Vec<String> =
+            secrets.into_iter().map(Secret::expose).filter(|s| s.len() >= LEAST_EXACT_BYTES && !is_ordinary_word(s)).flat_map(spellings).collect();
         needles.sort_by_key(|n| std::cmp::Reverse(n.len()));
         needles.dedup();
         let exact = (!needles.is_empty())
@@ -81,7 +90,12 @@ impl Redactor {
 
 fn mask(found: &Captures<'_>) -> String {
     let group = |names: &[&str]| names.iter().find_map(|n| found.name(n)).map_or("", |m| m.as_str()).to_owned();
-    let keep = group(&["pem", "dsn", "user", "cookie", "header", "scheme", "auth", "pair"]);
+    let keep = group(&["pem", "dsn", "user", "cookie", "header", "scheme", "auth", "pair", "flag"]);
+    let whole = found.get(0).map_or("", |m| m.as_str());
+    // What was redacted before stays as it is.
+    if whole[keep.len()..].starts_with(&MASK[..MASK.len() - 1]) {
+        return whole.to_owned();
+    }
     format!("{keep}{MASK}{}", group(&["at", "at2"]))
 }
 
@@ -114,9 +128,16 @@ mod tests {
             "AUTH default canary-1",
             "-----BEGIN RSA PRIVATE KEY-----\ncanary-1\n-----END RSA PRIVATE KEY-----",
             "-----BEGIN PRIVATE KEY-----\ncanary-1 cut off",
+            "mysql --password canary-1 -h db",
+            r#"run ["/bin/x", "--token", "canary-1"]"#,
+            r#"{"body":"{\"pwd\":\"canary-1\"}"}"#,
+            "the password is canary-1",
+            "redis://:p@canary-1@cache/0",
+            "pw=canary-1",
         ] {
             let out = redactor.redact(given);
             assert!(!out.contains("canary-1") && out.contains(MASK), "{given} -> {out}");
+            assert_eq!(redactor.redact(&out), out, "twice is not once");
         }
         for given in ["pw hunter2/äö.", "pw hunter2%2F%C3%A4%C3%B6.", &format!("b64 {}.", STANDARD_NO_PAD.encode("hunter2/äö"))] {
             assert!(redactor.redact(given).contains(MASK), "{given}");

@@ -29,21 +29,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(total))
 }
 
-/// Serde for durations written as in [`parse_duration`].
-pub mod duration_text {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, de::Error};
-
-    /// Reads a duration text.
-    ///
-    /// # Errors
-    /// As [`super::parse_duration`].
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        super::parse_duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
-}
-
 /// A duration as people read it: `3 h 5 min`, `12 s`, `40 ms`.
 pub fn show_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();

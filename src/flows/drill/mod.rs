@@ -50,16 +50,16 @@ impl DrillError {
     }
 }
 
-/// Runs the drill and tells each step as it ends.
+/// Runs the drill and tells each step as it ends; `stop` ends it early, and cleans up.
 ///
 /// # Errors
 /// The first step that did not see what it must, or why the drill could not be carried out.
-pub async fn run(tell: &mut dyn FnMut(Step)) -> Result<(), DrillError> {
+pub async fn run(tell: &mut dyn FnMut(Step), stop: impl Future<Output = ()>) -> Result<(), DrillError> {
     let scene = Scene::set().await?;
     let mut drill = Drill { scene: &scene, begun: Instant::now(), tell };
     tokio::select! {
         ended = drill.rehearse() => ended,
-        _ = tokio::signal::ctrl_c() => Err(DrillError::CannotRun("interrupted".to_owned())),
+        () = stop => Err(DrillError::CannotRun("interrupted".to_owned())),
     }
 }
 

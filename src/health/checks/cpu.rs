@@ -111,10 +111,10 @@ impl Check for Busy {
                 }
             }
         };
-        let load = read("/proc/loadavg").await.unwrap_or_default();
-        let names = ["load_1m", "load_5m", "load_15m"];
         let with_cores = reading.measure("cores", before.cores as f64, "count");
-        names.iter().zip(load.split(' ')).filter_map(|(n, w)| Some((n, w.parse().ok()?))).fold(with_cores, |r, (name, value)| r.measure(*name, value, "load"))
+        let Ok(load) = sysinfo::System::load_average() else { return with_cores };
+        let loads = [("load_1m", load.one), ("load_5m", load.five), ("load_15m", load.fifteen)];
+        loads.into_iter().fold(with_cores, |r, (name, value)| r.measure(name, value, "load"))
     }
 }
 

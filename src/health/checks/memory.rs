@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Deserialize;
+use sysinfo::System;
 
 use crate::health::cgroup::{Group, byte_limit, memory_files, memory_used, own_group, read};
 use crate::health::settings::{round_percent, show_bytes};
@@ -66,8 +67,8 @@ impl Check for Used {
     }
 
     async fn run(&self, _: &Ports) -> Reading {
-        let Some(host) = read("/proc/meminfo").await.as_deref().and_then(host_usage) else {
-            return Reading::new(State::Unknown, Scope::Host, "/proc/meminfo cannot be read");
+        let Some(host) = host_usage() else {
+            return Reading::new(State::Unknown, Scope::Host, "the machine's memory cannot be read");
         };
         let group = match own_group("memory").await {
             Some(group) => group_usage(&group).await,
@@ -87,11 +88,12 @@ struct Usage {
     used: u64,
 }
 
-/// Usage of the machine from `/proc/meminfo`.
-fn host_usage(meminfo: &str) -> Option<Usage> {
-    let kib = |name: &str| meminfo.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    let total = kib("MemTotal:").filter(|t| *t > 0)?;
-    Some(Usage { total: total * 1024, used: total.saturating_sub(kib("MemAvailable:")?) * 1024 })
+/// Usage of the machine: what could not be had without swapping counts as used.
+fn host_usage() -> Option<Usage> {
+    let mut system = System::new().ok()?;
+    system.refresh_memory();
+    let total = Some(system.total_memory()).filter(|total| *total > 0)?;
+    Some(Usage { total, used: total.saturating_sub(system.available_memory()) })
 }
 
 /// Usage at the group with the least limit; none where nothing is limited.
@@ -139,14 +141,6 @@ mod tests {
         assert_eq!(judge(Usage { total: 100, used: 99 }, Scope::Host, 99.5).state, State::Ok);
     }
 
-    #[test]
-    fn meminfo_is_read_and_what_is_no_meminfo_is_not() {
-        let text = "MemTotal:       16000 kB\nMemFree:         1000 kB\nMemAvailable:    4000 kB\n";
-        assert_eq!(host_usage(text), Some(Usage { total: 16_000 * 1024, used: 12_000 * 1024 }));
-        assert_eq!(host_usage("MemTotal: 16000 kB\n"), None);
-        assert_eq!(host_usage("MemTotal: 0 kB\nMemAvailable: 0 kB\n"), None);
-    }
-
     #[tokio::test]
     async fn the_least_limit_of_all_ancestors_binds() {
         let top = tempfile::tempdir().unwrap();
@@ -162,5 +156,11 @@ mod tests {
         std::fs::write(group.dirs[1].join("memory.max"), "max").unwrap();
         std::fs::write(group.dirs[2].join("memory.max"), "max").unwrap();
         assert_eq!(group_usage(&group).await, None);
+    }
+
+    #[test]
+    fn the_machine_has_memory_and_uses_some_of_it() {
+        let usage = host_usage().unwrap();
+        assert!(usage.used > 0 && usage.used < usage.total, "{usage:?}");
     }
 }

@@ -56,6 +56,14 @@ fn decisive(evidence: &Evidence) -> Option<Candidate> {
     (!signals.is_empty()).then_some((Severity::P0, DecidedBy::DecisiveSignal, signals))
 }
 
+pub(super) fn decisive_limit(metric: Metric) -> Option<(f64, String)> {
+    match metric {
+        Metric::Availability => Some((DECISIVE_AVAILABILITY_PERCENT - 0.001, format!("< {DECISIVE_AVAILABILITY_PERCENT}"))),
+        Metric::ErrorRate => Some((DECISIVE_ERROR_RATE_PERCENT, format!(">= {DECISIVE_ERROR_RATE_PERCENT}"))),
+        Metric::ResponseTime | Metric::AffectedUsers => None,
+    }
+}
+
 fn quorum(all: &[RuleRow], known: usize) -> Option<Candidate> {
     Severity::ALL.into_iter().find_map(|severity| {
         let of_level = || all.iter().filter(|r| r.severity == severity && r.hit);

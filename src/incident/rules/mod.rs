@@ -94,6 +94,11 @@ pub(super) fn decide(policy: Policy, settings: &ClassifySettings, evidence: &Evi
     }
 }
 
+/// A value beyond the limit that decides alone, and the condition in words; none where a metric has no such limit.
+pub(super) fn decisive_limit(metric: Metric) -> Option<(f64, String)> {
+    guarded::decisive_limit(metric)
+}
+
 /// All rules of a level over the known metrics, and the keyword rule last.
 fn rows(settings: &ClassifySettings, evidence: &Evidence, severity: Severity, keyword_hit: bool) -> Vec<RuleRow> {
     let level = settings.level(severity);

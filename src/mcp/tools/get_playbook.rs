@@ -11,10 +11,7 @@ use crate::{
     flows::Services,
     mcp::ToolError,
     playbook::{RenderedPlaybook, to_markdown},
-    types::{
-        issue::{self, IssueType},
-        lang::Lang,
-    },
+    types::lang::Lang,
 };
 
 pub(super) struct GetPlaybook;
@@ -61,22 +58,8 @@ impl ToolKind for GetPlaybook {
 
     async fn call(&self, services: &Services, arguments: JsonObject, _cancel: CancellationToken) -> Result<Answer, ToolError> {
         let arguments: Arguments = parse(arguments)?;
-        let facts = match services.facts(arguments.target.as_deref()) {
-            Some(facts) => facts,
-            None => {
-                return Err(services
-                    .recovery
-                    .target(arguments.target.as_deref().unwrap_or_default())
-                    .err()
-                    .map_or_else(|| ToolError::new("internal", "no facts", ""), Into::into));
-            }
-        };
-        let known = services.playbooks.ids().contains(&arguments.id.as_str());
-        let id = match arguments.id.parse::<IssueType>() {
-            Ok(issue) if !known => issue::playbook_for(issue),
-            _ => &arguments.id,
-        };
-        let playbook = services.playbooks.render(id, arguments.lang.unwrap_or(services.lang), &facts)?;
+        let facts = services.facts(arguments.target.as_deref())?;
+        let playbook = services.playbooks.render(services.playbook_id(&arguments.id), arguments.lang.unwrap_or(services.lang), &facts)?;
         let mut answer = Answer::new(format!("Playbook {}: {}", playbook.id, playbook.title), &playbook)?;
         answer.text = Some(to_markdown(&playbook));
         Ok(answer)

@@ -93,6 +93,10 @@ impl Actuator for Restart {
         Docker.name()
     }
 
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        vec![("container", self.0.container.clone())]
+    }
+
     async fn prepare(&self, _ports: &Ports) -> Result<Prepared, String> {
         let (_, container) = self.inspect().await.map_err(|e| e.to_string())?;
         if container.paused {

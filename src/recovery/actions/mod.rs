@@ -78,6 +78,11 @@ pub trait Actuator: Send + Sync {
     /// See [`ActError`]; a time-out after the call went out is `Unknown`.
     async fn act(&self, ports: &Ports, prepared: &Prepared) -> Result<Act, ActError>;
 
+    /// What is known of the target from here, for playbooks: names such as `container`, `redis_host`.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// What must not appear in any output.
     fn secrets(&self) -> Vec<Secret> {
         Vec::new()

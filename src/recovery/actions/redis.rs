@@ -99,6 +99,10 @@ impl Actuator for Clear {
         Redis.name()
     }
 
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        self.url.host_and_port().map(|(host, port)| vec![("redis_host", host.to_owned()), ("redis_port", port.to_string())]).unwrap_or_default()
+    }
+
     async fn prepare(&self, _ports: &Ports) -> Result<Prepared, String> {
         let until = Instant::now() + LOOK;
         let mut client = self.primary(until).await?;
