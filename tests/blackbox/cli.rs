@@ -255,6 +255,20 @@ fn figures(report: &Value) -> Value {
     })
 }
 
+#[test]
+fn a_broken_line_of_a_batch_is_told_and_the_others_are_judged() {
+    let sandbox = Sandbox::new("");
+    let lines = b"{\"error_rate\":60,\"response_time\":1}\n\xff\xfe\n{\"eror_rate\":1}\n{\"availability\":0,\"id\":7}\n";
+    let run = sandbox.opsmedic_with_input(["classify", "--batch"], lines);
+    assert_eq!(run.code, Some(2), "{run}");
+    let answers = run.json_lines();
+    assert_eq!(answers.len(), 4, "{run}");
+    assert!(answers[1]["error"].is_string() && answers[1]["line"] == 2, "{}", answers[1]);
+    assert!(answers[2]["error"].as_str().unwrap().contains("eror_rate"), "{}", answers[2]);
+    assert_eq!((answers[0]["severity"].as_str(), answers[3]["severity"].as_str()), (Some("P0"), Some("P0")));
+    assert_eq!(answers[3]["id"], 7);
+}
+
 // ---- the drill
 
 #[test]

@@ -175,3 +175,29 @@ fn this_machine_is_measured_without_configuration() {
         assert!(["host", "cgroup"].contains(&check["scope"].as_str().unwrap()), "{check:#}");
     }
 }
+
+#[test]
+fn overlapping_calls_each_get_their_figures() {
+    let mut client = Sandbox::new("").serve();
+    for _ in 0..20 {
+        client.post("tools/call", json!({"name": "run_health_checks", "arguments": {"names": ["disk", "memory"]}}));
+    }
+    for _ in 0..20 {
+        let answer = client.receive();
+        for result in answer["result"]["structuredContent"]["results"].as_array().unwrap() {
+            assert_ne!(result["state"], "unknown", "{result:#}");
+        }
+    }
+}
+
+#[test]
+fn reports_are_kept_and_shown() {
+    let service = Web::start();
+    let sandbox = Sandbox::new(&format!("[health.application]\nurl = \"{}\"\n", service.url()));
+    sandbox.opsmedic(["check", "application"]).expect_code(0);
+    sandbox.opsmedic(["check", "application", "disk"]);
+    let history = sandbox.opsmedic(["check", "--history", "--json"]).expect_code(0).json();
+    assert_eq!(history.as_array().map(Vec::len), Some(2), "{history:#}");
+    let one = sandbox.opsmedic(["check", "application", "--history", "1", "--json"]).expect_code(0).json();
+    assert_eq!(one[0]["results"].as_array().map(Vec::len), Some(1), "{one:#}");
+}

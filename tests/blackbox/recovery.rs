@@ -277,6 +277,62 @@ fn an_operation_cut_short_is_interrupted_and_not_repeated() {
 }
 
 #[test]
+fn an_end_of_input_or_a_request_to_terminate_in_the_middle_ends_at_once_and_is_recorded() {
+    let ends: [fn(&mut McpClient); 2] = [|client| client.close_stdin(), |client| client.terminate()];
+    for end in ends {
+        let sandbox = Sandbox::new("");
+        let service = Web::well_while(sandbox.path("never"));
+        let slow = sandbox
+            .program("restart", &sandbox.fill("#!/bin/sh\ntrap 'echo asked >>{dir}/restarts; exit 1' TERM\necho begun >>{dir}/restarts\nsleep 20 & wait\n"));
+        sandbox.configure(&target("auto", &service.url(), &format!("[targets.actions.restart_service.command]\nargv = [\"{slow}\"]")));
+        let mut client = sandbox.serve();
+        client.post("tools/call", json!({"name": "trigger_recovery", "arguments": trigger("one")}));
+        assert!(wait_for(Duration::from_secs(10), || sandbox.path("restarts").exists()), "the command does not start");
+        end(&mut client);
+        let (_, took) = client.wait_end(Duration::from_secs(3));
+        assert!(took < Duration::from_millis(1_500), "it took {took:?}");
+        let status = sandbox.opsmedic(["recover", "status", "--json"]).json();
+        assert_eq!(status["operations"][0]["state"], "interrupted", "{status:#}");
+        let asked = wait_for(Duration::from_secs(2), || fs::read_to_string(sandbox.path("restarts")).unwrap().contains("asked"));
+        assert!(asked, "the command was not asked to end");
+    }
+}
+
+#[test]
+fn a_restart_that_leaves_its_service_on_the_pipe_is_no_timeout() {
+    let sandbox = Sandbox::new("");
+    let service = Web::well_while(sandbox.path("well"));
+    let daemon = sandbox.program("restart", &sandbox.fill("#!/bin/sh\ntouch {dir}/well\nsleep 4 &\necho $! >{dir}/daemon\nexit 0\n"));
+    sandbox.configure(&target("auto", &service.url(), &format!("[targets.actions.restart_service.command]\nargv = [\"{daemon}\"]\ntimeout_seconds = 3")));
+    let mut client = sandbox.serve();
+    let begun = client.ok("trigger_recovery", &trigger("one"));
+    assert_eq!(settled(&mut client, &begun)["state"], "succeeded");
+    let daemon = fs::read_to_string(sandbox.path("daemon")).unwrap();
+    assert!(std::path::Path::new(&format!("/proc/{}", daemon.trim())).exists(), "the service that was started was ended");
+}
+
+#[test]
+fn secrets_of_a_command_do_not_come_out() {
+    let sandbox = Sandbox::new("");
+    let service = Web::well_while(sandbox.path("well"));
+    let loud = sandbox.program("restart", &sandbox.fill("#!/bin/sh\ntouch {dir}/well\necho \"$@\" $KEEP\n"));
+    let secret = sandbox.write("secret", "canary-91-argv\n");
+    let actions = format!(
+        "[targets.actions.restart_service.command]\nargv = [\"{loud}\", \"--token\", \"canary-92-flag\", \"${{file:{}}}\"]\nenv = {{ KEEP = \"canary-93-env\" }}",
+        secret.display()
+    );
+    sandbox.configure(&target("auto", &service.url(), &actions));
+    let mut client = sandbox.serve();
+    let plan = client.ok("plan_recovery", &json!({"issue_type": "service_unavailable", "target": "shop"}));
+    let begun = client.ok("trigger_recovery", &trigger("one"));
+    let operation = settled(&mut client, &begun);
+    for answer in [&plan, &begun, &operation] {
+        assert!(!answer.to_string().contains("canary-9"), "{answer:#}");
+    }
+    assert!(operation["attempts"][0]["untrusted_output"].as_str().unwrap().contains("[redacted]"), "{operation:#}");
+}
+
+#[test]
 fn scaling_doubles_to_at_most_ten() {
     for (have, want) in [(3, "6"), (7, "10")] {
         let sandbox = Sandbox::new("");
