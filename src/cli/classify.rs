@@ -81,31 +81,35 @@ pub(super) fn run(args: ClassifyArgs, services: &Services, lang: Lang, out: &mut
     if out.is_json() {
         out.json(services, &verdict, false)?;
     } else {
-        show(&verdict, out)?;
+        show(&verdict, lang, out)?;
     }
     Ok(if verdict.severity == Severity::P3 && verdict.determined { Exit::Fine } else { Exit::Problem })
 }
 
-fn show(verdict: &Verdict, out: &mut Out) -> std::io::Result<()> {
+fn show(verdict: &Verdict, lang: Lang, out: &mut Out) -> std::io::Result<()> {
     let hits =
         verdict.rules.iter().filter(|r| r.hit).map(|r| vec![severity(r.severity), cell(&r.rule), number(r.value.map(|v| v.to_string()).unwrap_or_default())]);
     let hits: Vec<_> = hits.collect();
     if !hits.is_empty() {
-        out.table(&["Level", "Rule that hit", "Value"], hits)?;
+        out.table(&lang.pick(["Level", "Rule that hit", "Value"], ["级别", "命中的规则", "数值"]), hits)?;
     }
     for contradiction in &verdict.contradictions {
-        out.line(format!("contradiction ({}): {}", contradiction.between.join(", "), contradiction.text))?;
+        out.line(format!("{} ({}): {}", lang.pick("contradiction", "矛盾"), contradiction.between.join(", "), contradiction.text))?;
     }
     for missing in &verdict.missing_evidence {
-        out.line(format!("missing {}: {}", missing.input, missing.how))?;
+        out.line(format!("{} {}: {}", lang.pick("missing", "缺少"), missing.input, missing.how))?;
     }
     for change in &verdict.would_change {
-        out.line(format!("would be {} if {}", change.severity, change.if_true))?;
+        out.line(lang.pick(format!("would be {} if {}", change.severity, change.if_true), format!("若 {}，则为 {}", change.if_true, change.severity)))?;
     }
     out.title(verdict.why.as_str())?;
     let confidence = word(&verdict.confidence);
-    out.line(format!("confidence {confidence}; {} respond within {} min, by {}", verdict.response_team.join(", "), verdict.sla_minutes, verdict.respond_by))?;
-    out.line(format!("next: opsmedic playbook show {}", verdict.playbook))
+    let (team, minutes, by) = (verdict.response_team.join(", "), verdict.sla_minutes, &verdict.respond_by);
+    out.line(lang.pick(
+        format!("confidence {confidence}; {team} respond within {minutes} min, by {by}"),
+        format!("置信度 {confidence}；由 {team} 在 {minutes} 分钟内响应，截止 {by}"),
+    ))?;
+    out.line(format!("{}: opsmedic playbook show {}", lang.pick("next", "下一步"), verdict.playbook))
 }
 
 /// One JSON line for each; a row that cannot be judged gives an `error` and the others go on.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     flows::Services,
     logs::{Access, Anchor, LogsError, PatternSet, Progress, Report, Request},
-    types::lang::Lang,
+    types::{lang::Lang, time::show_duration},
 };
 
 #[derive(Debug, Subcommand)]
@@ -161,15 +161,14 @@ fn show(report: &Report, services: &Services, out: &mut Out) -> std::io::Result<
         l.critical, l.error, l.warning, l.notice, l.info, l.debug, l.trace, l.none, report.without_timestamp
     ))?;
     let buckets = &report.timeline.buckets;
-    if let (Some(first), Some(last)) = (buckets.first(), buckets.last()) {
+    if let Some(first) = buckets.first() {
         out.line(format!("errors    |{}|", sparkline(buckets.iter().map(|b| b.errors))))?;
         out.line(format!("warnings  |{}|", sparkline(buckets.iter().map(|b| b.warnings))))?;
         out.line(format!(
-            "records   |{}|  {} .. {}, {} s a column",
+            "records   |{}|  from {}, {} a column",
             sparkline(buckets.iter().map(|b| b.total)),
             first.start,
-            last.start,
-            report.timeline.bucket_seconds
+            show_duration(std::time::Duration::from_secs(report.timeline.bucket_seconds))
         ))?;
     }
     let patterns: Vec<Vec<Cell>> = report.patterns.iter().filter(|(_, n)| **n > 0).map(|(name, n)| vec![cell(name), number(n)]).collect();

@@ -100,11 +100,13 @@ fn failure(error: RecoveryError) -> Failure {
 
 async fn plan(subject: &Subject, services: &Services, out: &mut Out) -> Outcome {
     let (plan, refusal) = services.recovery.plan(subject.issue_type, &subject.target).await.map_err(failure)?;
+    let now = services.recovery.look(&subject.target).await.map_err(failure)?;
     if out.is_json() {
         let blocked = refusal.as_ref().map(|r| serde_json::json!({ "code": r.code(), "message": r.to_string(), "hint": r.hint() }));
-        out.json(services, &serde_json::json!({ "plan": plan, "blocked_by": blocked }), false)?;
+        out.json(services, &serde_json::json!({ "now": now, "plan": plan, "blocked_by": blocked }), false)?;
     } else {
         show_plan(&plan, services, out)?;
+        out.line(format!("now: {}", services.clean_text(&now.summary)))?;
         match &refusal {
             Some(refusal) => out.title(format!("would be refused: {refusal}"))?,
             None => out.title(format!("policy {}; then {}", word(&plan.policy), plan.verification))?,

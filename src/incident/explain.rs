@@ -101,26 +101,61 @@ pub(super) fn contradictions(evidence: &Evidence, decision: &Decision, lang: Lan
     found
 }
 
-/// Tries every threshold on either side of every metric and keeps, per metric and resulting severity, the first that changes the verdict.
+/// Which ranges of each known metric would give another severity, everything else as it is.
 pub(super) fn would_change(policy: Policy, settings: &ClassifySettings, evidence: &Evidence, now: Severity) -> Vec<WouldChange> {
-    let mut found: Vec<WouldChange> = Vec::new();
+    let mut found = Vec::new();
     for metric in Metric::ALL.into_iter().filter(|m| evidence.value(*m).is_some()) {
-        let mut seen = Vec::new();
-        for level in Severity::ALL {
-            let threshold = settings.level(level).threshold(metric);
-            let (beyond, sign) = if metric.lower_is_worse() { (threshold - 0.001, '<') } else { (threshold + 1.0, '>') };
-            let (within, sign_within) = (threshold, if metric.lower_is_worse() { ">=" } else { "<=" });
-            let tries = [(beyond.clamp(0.0, ceiling(metric)), format!("{sign} {threshold}")), (within, format!("{sign_within} {threshold}"))];
-            for (value, condition) in rules::decisive_limit(metric).into_iter().chain(tries) {
-                let Ok(other) = rules::decide(policy, settings, &evidence.with(metric, value)) else { continue };
-                if other.severity != now && !seen.contains(&other.severity) {
-                    seen.push(other.severity);
-                    found.push(WouldChange { if_true: format!("{} {condition}", metric.name()), severity: other.severity });
-                }
+        let mut ranges: Vec<(Severity, Band)> = Vec::new();
+        for band in bands(settings, metric) {
+            let Ok(other) = rules::decide(policy, settings, &evidence.with(metric, band.value)) else { continue };
+            match ranges.last_mut() {
+                // Neighbours with the same severity are one range.
+                Some((severity, range)) if *severity == other.severity => range.bad_end = band.bad_end,
+                _ => ranges.push((other.severity, band)),
             }
         }
+        let others = ranges.into_iter().filter(|(severity, _)| *severity != now);
+        found.extend(others.map(|(severity, band)| WouldChange { if_true: band.condition(metric), severity }));
     }
     found
+}
+
+/// A range of a metric between two limits.
+struct Band {
+    /// A value inside.
+    value: f64,
+    mild_end: Option<String>,
+    bad_end: Option<String>,
+}
+
+impl Band {
+    fn condition(&self, metric: Metric) -> String {
+        let ends: Vec<String> = self.mild_end.iter().chain(&self.bad_end).map(|end| format!("{} {end}", metric.name())).collect();
+        ends.join(" and ")
+    }
+}
+
+/// The ranges between the limits of all levels and the decisive one, mildest first.
+fn bands(settings: &ClassifySettings, metric: Metric) -> Vec<Band> {
+    let down = metric.lower_is_worse();
+    let step = if matches!(metric, Metric::ErrorRate | Metric::Availability) { 0.001 } else { 1.0 };
+    // How a limit is crossed, how it is not, and a value just beyond it.
+    let mut limits: Vec<(String, String, f64)> = Vec::new();
+    for level in Severity::ALL.into_iter().rev() {
+        let t = settings.level(level).threshold(metric);
+        limits.push(if down { (format!("< {t}"), format!(">= {t}"), t - step) } else { (format!("> {t}"), format!("<= {t}"), t + step) });
+    }
+    limits.extend(rules::decisive_limit(metric));
+    // Limits that are equal, or a decisive one that a configured level is beyond, leave no range.
+    limits.dedup_by(|next, last| if down { next.2 >= last.2 } else { next.2 <= last.2 });
+    let best = if down { 100.0 } else { 0.0 };
+    (0..=limits.len())
+        .map(|i| Band {
+            value: if i == 0 { best } else { limits[i - 1].2.clamp(0.0, ceiling(metric)) },
+            mild_end: (i > 0).then(|| limits[i - 1].0.clone()),
+            bad_end: limits.get(i).map(|limit| limit.1.clone()),
+        })
+        .collect()
 }
 
 fn ceiling(metric: Metric) -> f64 {

@@ -73,7 +73,8 @@ fn the_verdict_says_what_would_change_it_and_where_to_go() {
     assert_eq!(rows, 4);
     let alone = guarded(r#"{"error_rate":25,"response_time":100,"availability":99.9}"#);
     assert_eq!(alone.severity, P2);
-    assert!(alone.would_change.iter().any(|w| w.if_true == "error_rate_percent > 50" && w.severity == P1), "{:?}", alone.would_change);
+    let says = |condition: &str, severity| alone.would_change.iter().any(|w| w.if_true == condition && w.severity == severity);
+    assert!(says("error_rate_percent > 50 and error_rate_percent < 90", P1) && says("error_rate_percent >= 90", P0), "{:?}", alone.would_change);
     assert!(alone.would_change.iter().any(|w| w.severity == P3), "{:?}", alone.would_change);
 }
 
@@ -85,6 +86,22 @@ proptest::proptest! {
         let base = Evidence { response_time_ms: Some(latency), availability_percent: Some(availability), ..Default::default() };
         let at = |e: f64| classifier(Policy::Guarded).classify(&Evidence { error_rate_percent: Some(e), ..base.clone() }, Lang::En).expect("in range").severity;
         proptest::prop_assert!(at(high) >= at(low));
+    }
+
+    /// What the verdict says would change it, does.
+    #[test]
+    fn what_would_change_a_verdict_changes_it(errors in 0.0..=100.0f64, latency in 0.0..60_000.0f64, availability in 0.0..=100.0f64, tried in 0.0..=100.0f64) {
+        let base = Evidence { error_rate_percent: Some(errors), response_time_ms: Some(latency), availability_percent: Some(availability), ..Default::default() };
+        let judge = |e: &Evidence| classifier(Policy::Guarded).classify(e, Lang::En).expect("in range");
+        let verdict = judge(&base);
+        let other = judge(&Evidence { error_rate_percent: Some(tried), ..base });
+        let holds = |condition: &str| condition.split(" and ").all(|part| {
+            let words: Vec<&str> = part.split(' ').collect();
+            let limit: f64 = words[2].parse().expect("a number");
+            match words[1] { ">" => tried > limit, ">=" => tried >= limit, "<" => tried < limit, _ => tried <= limit }
+        });
+        let said = verdict.would_change.iter().find(|w| w.if_true.starts_with("error_rate_percent") && holds(&w.if_true));
+        proptest::prop_assert_eq!(said.map_or(verdict.severity, |w| w.severity), other.severity);
     }
 
     /// Adding a keyword to a determined verdict never lowers it.

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    IsDead, Journal, JournalError, Lease, Operation, OperationFilter, Owner, Plan, RecoveryError, RecoverySettings, State, Statistics, Target, Vitals, guard,
-    plan, run, stats,
+    IsDead, Journal, JournalError, Lease, Operation, OperationFilter, Owner, Plan, RecoveryError, RecoverySettings, State, Statistics, Target, Vital, Vitals,
+    guard, plan, run, stats,
 };
 use crate::{
     ports::{Ports, process},
@@ -118,6 +118,14 @@ impl Recovery {
             Ok(plan) => (plan, None),
             Err(refusal) => (plan, Some(refusal)),
         })
+    }
+
+    /// How a target is right now.
+    ///
+    /// # Errors
+    /// `NoTargets` or `UnknownTarget`.
+    pub async fn look(&self, target: &str) -> Result<Vital, RecoveryError> {
+        Ok(self.parts.vitals.look(&self.target(target)?.name).await)
     }
 
     async fn fresh_plan(&self, issue: IssueType, target: &Target) -> Plan {

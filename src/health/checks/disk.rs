@@ -1,7 +1,8 @@
 //! Whether filesystems have space and inodes left.
 //!
 //! Free is what an unprivileged user may still write: available / (used + available), as `df` shows it.
-//! Degraded at 10 % free or less (the seed's limit), down at a fifth of that: 2 % by default (operations reference: critical at 98 % used).
+//! Degraded at 10 % free or less (the seed's limit), down at a fifth of that, 2 % by default, when less than 5 GiB are free as well
+//! (operations reference: critical at 98 % used and below 5 GiB).
 //! Inodes: degraded from 90 % used, down from 98 % (operations reference). A path that does not exist is `unknown`.
 //! Each path is looked at on its own thread, so that a mount that hangs holds up nothing; while it hangs no second look is begun.
 
@@ -23,6 +24,8 @@ use crate::types::percent::Percent;
 
 /// How long one look may take; a local filesystem takes microseconds.
 const LOOK: Duration = Duration::from_secs(3);
+/// With more than this free no disk is full, however large it is (operations reference: critical also needs less than 5 GiB).
+const DOWN_BELOW_BYTES: u64 = 5 << 30;
 const INODES_DEGRADED_PERCENT: f64 = 90.0;
 const INODES_DOWN_PERCENT: f64 = 98.0;
 
@@ -186,14 +189,15 @@ fn judge(path: &Path, looked: Looked, min_free: f64) -> Reading {
     };
     let down_at = min_free / 5.0;
     let free = 100.0 * space.available as f64 / (space.used as f64 + space.available as f64);
-    let by_space = if free <= down_at { State::Down } else { state(free <= min_free) };
+    let scarce = space.available < DOWN_BELOW_BYTES;
+    let by_space = if free <= down_at && scarce { State::Down } else { state(free <= min_free) };
     let mut reading = Reading::new(by_space, Scope::Host, format!("{shown}: {free:.1} % free ({})", show_bytes(space.available)))
         .measure(format!("total:{shown}"), space.total as f64, "bytes")
         .measure(format!("used:{shown}"), space.used as f64, "bytes")
         .measure(format!("free:{shown}"), space.available as f64, "bytes")
         .measure(format!("free_percent:{shown}"), round_percent(free), "percent")
         .threshold(format!("free_percent:{shown}"), format!("degraded at <= {min_free} percent"), free <= min_free)
-        .threshold(format!("free_percent:{shown}"), format!("down at <= {down_at} percent"), free <= down_at);
+        .threshold(format!("free_percent:{shown}"), format!("down at <= {down_at} percent and < {}", show_bytes(DOWN_BELOW_BYTES)), free <= down_at && scarce);
     // Some filesystems (btrfs) make inodes as they need them and give 0.
     if space.inodes > 0 {
         let used = 100.0 * (space.inodes - space.inodes_available) as f64 / space.inodes as f64;

@@ -56,10 +56,11 @@ fn decisive(evidence: &Evidence) -> Option<Candidate> {
     (!signals.is_empty()).then_some((Severity::P0, DecidedBy::DecisiveSignal, signals))
 }
 
-pub(super) fn decisive_limit(metric: Metric) -> Option<(f64, String)> {
+pub(super) fn decisive_limit(metric: Metric) -> Option<(String, String, f64)> {
+    let (low, high) = (DECISIVE_AVAILABILITY_PERCENT, DECISIVE_ERROR_RATE_PERCENT);
     match metric {
-        Metric::Availability => Some((DECISIVE_AVAILABILITY_PERCENT - 0.001, format!("< {DECISIVE_AVAILABILITY_PERCENT}"))),
-        Metric::ErrorRate => Some((DECISIVE_ERROR_RATE_PERCENT, format!(">= {DECISIVE_ERROR_RATE_PERCENT}"))),
+        Metric::Availability => Some((format!("< {low}"), format!(">= {low}"), low - 0.001)),
+        Metric::ErrorRate => Some((format!(">= {high}"), format!("< {high}"), high)),
         Metric::ResponseTime | Metric::AffectedUsers => None,
     }
 }

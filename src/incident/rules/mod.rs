@@ -94,8 +94,8 @@ pub(super) fn decide(policy: Policy, settings: &ClassifySettings, evidence: &Evi
     }
 }
 
-/// A value beyond the limit that decides alone, and the condition in words; none where a metric has no such limit.
-pub(super) fn decisive_limit(metric: Metric) -> Option<(f64, String)> {
+/// The limit that decides alone: how it is crossed, how it is not, and a value beyond it. None where a metric has no such limit.
+pub(super) fn decisive_limit(metric: Metric) -> Option<(String, String, f64)> {
     guarded::decisive_limit(metric)
 }
 

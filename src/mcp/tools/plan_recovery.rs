@@ -11,7 +11,7 @@ use super::{Answer, Hints, LOOKS, ToolKind, input, output, parse};
 use crate::{
     flows::{NextCall, Services},
     mcp::ToolError,
-    recovery::Plan,
+    recovery::{Plan, Vital},
     types::{ids::OperationId, issue::IssueType, target::Policy},
 };
 
@@ -29,6 +29,8 @@ struct Arguments {
 /// A plan, and what stands in its way.
 #[derive(Serialize, JsonSchema)]
 struct Planned {
+    /// The target's check right now.
+    now: Vital,
     /// What would be done.
     plan: Plan,
     /// Why trigger_recovery would refuse right now; absent when it would not.
@@ -77,17 +79,19 @@ impl ToolKind for PlanRecovery {
     async fn call(&self, services: &Services, arguments: JsonObject, _cancel: CancellationToken) -> Result<Answer, ToolError> {
         let arguments: Arguments = parse(arguments)?;
         let (plan, refusal) = services.recovery.plan(arguments.issue_type, &arguments.target).await?;
+        let now = services.recovery.look(&arguments.target).await?;
+        let well = if now.well { "; its check is ok right now, so there may be nothing to recover" } else { "" };
         let actions: Vec<&str> = plan.runnable().map(|s| s.action.name()).collect();
         let headline = match (&refusal, plan.policy) {
             (Some(refusal), _) => format!("would be refused ({}): {refusal}", refusal.code()),
-            (None, Policy::Auto) => format!("would run {} on {}", actions.join(", then "), plan.target),
-            (None, _) => format!("would wait for a person's approval, then run {} on {}", actions.join(", then "), plan.target),
+            (None, Policy::Auto) => format!("would run {} on {}{well}", actions.join(", then "), plan.target),
+            (None, _) => format!("would wait for a person's approval, then run {} on {}{well}", actions.join(", then "), plan.target),
         };
         let trigger = refusal.is_none().then(|| {
             let arguments = json!({ "issue_type": plan.issue_type, "target": plan.target, "reason": "say what you saw", "idempotency_key": OperationId::random().as_str().replace("op_", "key-") });
             NextCall::new("trigger_recovery", arguments, "carries the plan out; write your own reason")
         });
         let blocked_by = refusal.map(|r| Blocked { code: r.code().to_owned(), message: r.to_string(), hint: r.hint() });
-        Ok(Answer::new(headline, &Planned { plan, blocked_by })?.next(trigger))
+        Ok(Answer::new(headline, &Planned { now, plan, blocked_by })?.next(trigger))
     }
 }
