@@ -14,7 +14,7 @@ use rmcp::{
 
 use super::{
     ToolError, answer,
-    tools::{self, ToolKind},
+    tools::{self, Tool as Kind},
 };
 use crate::flows::Services;
 
@@ -42,16 +42,16 @@ impl Server {
         result
     }
 
-    async fn run(&self, tool: &'static dyn ToolKind, request: CallToolRequestParams, context: &RequestContext<RoleServer>) -> CallToolResult {
+    async fn run(&self, tool: &'static Kind, request: CallToolRequestParams, context: &RequestContext<RoleServer>) -> CallToolResult {
         let cancel = context.ct.clone();
-        let call = AssertUnwindSafe(tool.call(&self.services, request.arguments.unwrap_or_default(), cancel.clone())).catch_unwind();
+        let call = AssertUnwindSafe((tool.call)(&self.services, request.arguments.unwrap_or_default(), cancel.clone())).catch_unwind();
         let ended = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(ToolError::new("cancelled", "the call was cancelled", "call again if it is still needed")),
             ended = tokio::time::timeout(DEADLINE, call) => match ended {
                 Ok(Ok(result)) => result,
-                Ok(Err(_)) => Err(ToolError::new("internal", format!("{} failed by a defect", tool.name()), "the server goes on; report the defect with its log")),
-                Err(_) => Err(ToolError::new("timed_out", format!("{} did not end within {} s", tool.name(), DEADLINE.as_secs()), "narrow the call down")),
+                Ok(Err(_)) => Err(ToolError::new("internal", format!("{} failed by a defect", tool.name), "the server goes on; report the defect with its log")),
+                Err(_) => Err(ToolError::new("timed_out", format!("{} did not end within {} s", tool.name, DEADLINE.as_secs()), "narrow the call down")),
             },
         };
         match ended {
@@ -80,16 +80,16 @@ impl Server {
 }
 
 /// A tool as `tools/list` shows it.
-pub fn describe(tool: &dyn ToolKind) -> Tool {
-    let hints = tool.hints();
-    let annotations = ToolAnnotations::with_title(tool.title())
+pub fn describe(tool: &Kind) -> Tool {
+    let hints = tool.hints;
+    let annotations = ToolAnnotations::with_title(tool.title)
         .read_only(hints.read_only)
         .destructive(hints.destructive)
         .idempotent(hints.idempotent)
         .open_world(hints.open_world);
-    Tool::new(tool.name(), tool.description(), Arc::new(tool.input_schema()))
-        .with_title(tool.title())
-        .with_raw_output_schema(Arc::new(tool.output_schema()))
+    Tool::new(tool.name, tool.description, Arc::new((tool.input_schema)()))
+        .with_title(tool.title)
+        .with_raw_output_schema(Arc::new((tool.output_schema)()))
         .with_annotations(annotations)
 }
 
@@ -100,16 +100,16 @@ impl ServerHandler for Server {
     }
 
     async fn list_tools(&self, _request: Option<PaginatedRequestParams>, _context: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::ALL.iter().map(|tool| describe(*tool)).collect()))
+        Ok(ListToolsResult::with_all_items(tools::ALL.iter().map(|tool| describe(tool)).collect()))
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
-        let known = || tools::ALL.iter().map(|t| t.name()).collect::<Vec<_>>().join(", ");
+        let known = || tools::ALL.iter().map(|t| t.name).collect::<Vec<_>>().join(", ");
         let tool = tools::find(&request.name).ok_or_else(|| ErrorData::invalid_params(format!("unknown tool; the known ones are {}", known()), None))?;
         let begun = tokio::time::Instant::now();
         let result = self.run(tool, request, &context).await;
         let milliseconds = begun.elapsed().as_millis();
-        tracing::info!(tool = tool.name(), milliseconds, error = result.is_error.unwrap_or(false), "tool called");
+        tracing::info!(tool = tool.name, milliseconds, error = result.is_error.unwrap_or(false), "tool called");
         Ok(result.into())
     }
 

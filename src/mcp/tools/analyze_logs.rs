@@ -1,13 +1,13 @@
 //! `analyze_logs`
 
-use async_trait::async_trait;
+use futures::FutureExt as _;
 use rmcp::model::JsonObject;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Hints, LOOKS, ToolKind, input, output, parse};
+use super::{Answer, LOOKS, Tool, input, output, parse};
 use crate::{
     flows::{NextCall, Services, next},
     logs::{Access, Anchor, Report, Request},
@@ -18,7 +18,15 @@ use crate::{
 /// The window over MCP when the caller names none (specification: the last hour).
 const DEFAULT_SINCE: &str = "1h";
 
-pub(super) struct AnalyzeLogs;
+pub(super) const TOOL: Tool = Tool {
+    name: "analyze_logs",
+    title: "Analyze logs",
+    description: include_str!("../../../tools/analyze_logs/description.md").trim_ascii(),
+    hints: LOOKS,
+    input_schema: input::<Arguments>,
+    output_schema: output::<Report>,
+    call: |services, arguments, cancel| call(services, arguments, cancel).boxed(),
+};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -49,68 +57,40 @@ struct Arguments {
     lang: Option<Lang>,
 }
 
-#[async_trait]
-impl ToolKind for AnalyzeLogs {
-    fn name(&self) -> &'static str {
-        "analyze_logs"
-    }
-
-    fn title(&self) -> &'static str {
-        "Analyze logs"
-    }
-
-    fn description(&self) -> &'static str {
-        include_str!("../../../tools/analyze_logs/description.md").trim_ascii()
-    }
-
-    fn hints(&self) -> Hints {
-        LOOKS
-    }
-
-    fn input_schema(&self) -> JsonObject {
-        input::<Arguments>()
-    }
-
-    fn output_schema(&self) -> JsonObject {
-        output::<Report>()
-    }
-
-    async fn call(&self, services: &Services, arguments: JsonObject, cancel: CancellationToken) -> Result<Answer, ToolError> {
-        let arguments: Arguments = parse(arguments)?;
-        let roots = services.logs.settings().roots.clone();
-        let unbounded = arguments.since.is_none() && arguments.from.is_none() && arguments.to.is_none();
-        let request = Request {
-            since: if unbounded { Some(DEFAULT_SINCE.to_owned()) } else { arguments.since },
-            from: arguments.from,
-            to: arguments.to,
-            anchor: arguments.anchor,
-            timezone: arguments.timezone,
-            bucket: arguments.bucket,
-            lang: arguments.lang.unwrap_or(services.lang),
-            ..Request::new(arguments.paths, Access::Roots(roots))
+async fn call(services: &Services, arguments: JsonObject, cancel: CancellationToken) -> Result<Answer, ToolError> {
+    let arguments: Arguments = parse(arguments)?;
+    let roots = services.logs.settings().roots.clone();
+    let unbounded = arguments.since.is_none() && arguments.from.is_none() && arguments.to.is_none();
+    let request = Request {
+        since: if unbounded { Some(DEFAULT_SINCE.to_owned()) } else { arguments.since },
+        from: arguments.from,
+        to: arguments.to,
+        anchor: arguments.anchor,
+        timezone: arguments.timezone,
+        bucket: arguments.bucket,
+        lang: arguments.lang.unwrap_or(services.lang),
+        ..Request::new(arguments.paths, Access::Roots(roots))
+    };
+    let (paths, timezone) = (request.paths.clone(), request.timezone.clone());
+    let report = services.logs.analyse(request, cancel, None).await?;
+    let headline = match &report.hint {
+        Some(hint) => hint.clone(),
+        None => {
+            format!("{} records, {} errors ({} %), {} warnings", report.records_in_window, report.error_count, report.error_rate_percent, report.warning_count)
+        }
+    };
+    let first = report.recommendations.first();
+    let playbook = first.and_then(|r| r.playbook.as_deref()).map(next::playbook);
+    let plan = next::plan(services, first.and_then(|r| r.issue_type));
+    let elsewhere = report.hint.as_ref().map(|_| {
+        let mut arguments = match &report.span {
+            Some(span) => json!({ "paths": paths, "from": span.first, "to": span.last }),
+            None => json!({ "paths": paths, "since": "all" }),
         };
-        let (paths, timezone) = (request.paths.clone(), request.timezone.clone());
-        let report = services.logs.analyse(request, cancel, None).await?;
-        let headline = match &report.hint {
-            Some(hint) => hint.clone(),
-            None => format!(
-                "{} records, {} errors ({} %), {} warnings",
-                report.records_in_window, report.error_count, report.error_rate_percent, report.warning_count
-            ),
-        };
-        let first = report.recommendations.first();
-        let playbook = first.and_then(|r| r.playbook.as_deref()).map(next::playbook);
-        let plan = next::plan(services, first.and_then(|r| r.issue_type));
-        let elsewhere = report.hint.as_ref().map(|_| {
-            let mut arguments = match &report.span {
-                Some(span) => json!({ "paths": paths, "from": span.first, "to": span.last }),
-                None => json!({ "paths": paths, "since": "all" }),
-            };
-            if let Some(timezone) = timezone {
-                arguments["timezone"] = timezone.into();
-            }
-            NextCall::new("analyze_logs", arguments, "nothing is in the window; this sees what the log holds")
-        });
-        Ok(Answer::new(headline, &report)?.next(elsewhere.into_iter().chain(playbook).chain(plan)))
-    }
+        if let Some(timezone) = timezone {
+            arguments["timezone"] = timezone.into();
+        }
+        NextCall::new("analyze_logs", arguments, "nothing is in the window; this sees what the log holds")
+    });
+    Ok(Answer::new(headline, &report)?.next(elsewhere.into_iter().chain(playbook).chain(plan)))
 }

@@ -1,12 +1,11 @@
 //! `get_playbook`
 
-use async_trait::async_trait;
+use futures::FutureExt as _;
 use rmcp::model::JsonObject;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Hints, LOOKS, ToolKind, input, output, parse};
+use super::{Answer, LOOKS, Tool, input, output, parse};
 use crate::{
     flows::Services,
     mcp::ToolError,
@@ -14,7 +13,15 @@ use crate::{
     types::lang::Lang,
 };
 
-pub(super) struct GetPlaybook;
+pub(super) const TOOL: Tool = Tool {
+    name: "get_playbook",
+    title: "Get playbook",
+    description: include_str!("../../../tools/get_playbook/description.md").trim_ascii(),
+    hints: LOOKS,
+    input_schema: input::<Arguments>,
+    output_schema: output::<RenderedPlaybook>,
+    call: |services, arguments, _cancel| call(services, arguments).boxed(),
+};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -30,38 +37,11 @@ struct Arguments {
     target: Option<String>,
 }
 
-#[async_trait]
-impl ToolKind for GetPlaybook {
-    fn name(&self) -> &'static str {
-        "get_playbook"
-    }
-
-    fn title(&self) -> &'static str {
-        "Get playbook"
-    }
-
-    fn description(&self) -> &'static str {
-        include_str!("../../../tools/get_playbook/description.md").trim_ascii()
-    }
-
-    fn hints(&self) -> Hints {
-        LOOKS
-    }
-
-    fn input_schema(&self) -> JsonObject {
-        input::<Arguments>()
-    }
-
-    fn output_schema(&self) -> JsonObject {
-        output::<RenderedPlaybook>()
-    }
-
-    async fn call(&self, services: &Services, arguments: JsonObject, _cancel: CancellationToken) -> Result<Answer, ToolError> {
-        let arguments: Arguments = parse(arguments)?;
-        let facts = services.facts(arguments.target.as_deref())?;
-        let playbook = services.playbooks.render(services.playbook_id(&arguments.id), arguments.lang.unwrap_or(services.lang), &facts)?;
-        let mut answer = Answer::new(format!("Playbook {}: {}", playbook.id, playbook.title), &playbook)?;
-        answer.text = Some(to_markdown(&playbook));
-        Ok(answer)
-    }
+async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, ToolError> {
+    let arguments: Arguments = parse(arguments)?;
+    let facts = services.facts(arguments.target.as_deref())?;
+    let playbook = services.playbooks.render(services.playbook_id(&arguments.id), arguments.lang.unwrap_or(services.lang), &facts)?;
+    let mut answer = Answer::new(format!("Playbook {}: {}", playbook.id, playbook.title), &playbook)?;
+    answer.text = Some(to_markdown(&playbook));
+    Ok(answer)
 }

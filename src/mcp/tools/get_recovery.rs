@@ -1,12 +1,11 @@
 //! `get_recovery`
 
-use async_trait::async_trait;
+use futures::FutureExt as _;
 use rmcp::model::JsonObject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Hints, LOOKS, ToolKind, input, output, parse};
+use super::{Answer, LOOKS, Tool, input, output, parse};
 use crate::{
     flows::Services,
     mcp::ToolError,
@@ -20,7 +19,15 @@ use crate::{
 /// Operations that are shown without a limit.
 const DEFAULT_LIMIT: u32 = 10;
 
-pub(super) struct GetRecovery;
+pub(super) const TOOL: Tool = Tool {
+    name: "get_recovery",
+    title: "Get recovery",
+    description: include_str!("../../../tools/get_recovery/description.md").trim_ascii(),
+    hints: LOOKS,
+    input_schema: input::<Arguments>,
+    output_schema: output::<Recoveries>,
+    call: |services, arguments, _cancel| call(services, arguments).boxed(),
+};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -64,55 +71,25 @@ struct TargetLine {
     actions: Vec<Action>,
 }
 
-#[async_trait]
-impl ToolKind for GetRecovery {
-    fn name(&self) -> &'static str {
-        "get_recovery"
+async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, ToolError> {
+    let arguments: Arguments = parse(arguments)?;
+    let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=100).contains(&limit) {
+        return Err(ToolError::new("invalid_input", format!("limit is {limit}"), "write 1 to 100"));
     }
-
-    fn title(&self) -> &'static str {
-        "Get recovery"
-    }
-
-    fn description(&self) -> &'static str {
-        include_str!("../../../tools/get_recovery/description.md").trim_ascii()
-    }
-
-    fn hints(&self) -> Hints {
-        LOOKS
-    }
-
-    fn input_schema(&self) -> JsonObject {
-        input::<Arguments>()
-    }
-
-    fn output_schema(&self) -> JsonObject {
-        output::<Recoveries>()
-    }
-
-    async fn call(&self, services: &Services, arguments: JsonObject, _cancel: CancellationToken) -> Result<Answer, ToolError> {
-        let arguments: Arguments = parse(arguments)?;
-        let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=100).contains(&limit) {
-            return Err(ToolError::new("invalid_input", format!("limit is {limit}"), "write 1 to 100"));
-        }
-        let recovery = &services.recovery;
-        let target = arguments.target.map(|name| recovery.target(&name).map(|t| t.name.clone())).transpose()?;
-        let (operation, operations) = match &arguments.operation_id {
-            Some(id) => (Some(recovery.get(id).await?), None),
-            None => (None, Some(recovery.list(&OperationFilter { target: target.clone(), limit, ..Default::default() }).await?)),
-        };
-        let statistics = recovery.statistics(target).await?;
-        let targets = recovery
-            .targets()
-            .values()
-            .map(|t| TargetLine { name: t.name.clone(), policy: t.policy, actions: t.actuators.keys().copied().collect() })
-            .collect();
-        let headline = match (&operation, operations.as_deref()) {
-            (Some(one), _) => format!("{}: {} on {}: {}", one.state.name(), one.issue_type, one.target, one.message),
-            (None, Some([newest, ..])) => format!("newest: {} on {} is {}", newest.issue_type, newest.target, newest.state.name()),
-            _ => "no recoveries recorded".to_owned(),
-        };
-        Answer::new(headline, &Recoveries { operation, operations, statistics, targets })
-    }
+    let recovery = &services.recovery;
+    let target = arguments.target.map(|name| recovery.target(&name).map(|t| t.name.clone())).transpose()?;
+    let (operation, operations) = match &arguments.operation_id {
+        Some(id) => (Some(recovery.get(id).await?), None),
+        None => (None, Some(recovery.list(&OperationFilter { target: target.clone(), limit, ..Default::default() }).await?)),
+    };
+    let statistics = recovery.statistics(target).await?;
+    let targets =
+        recovery.targets().values().map(|t| TargetLine { name: t.name.clone(), policy: t.policy, actions: t.actuators.keys().copied().collect() }).collect();
+    let headline = match (&operation, operations.as_deref()) {
+        (Some(one), _) => format!("{}: {} on {}: {}", one.state.name(), one.issue_type, one.target, one.message),
+        (None, Some([newest, ..])) => format!("newest: {} on {} is {}", newest.issue_type, newest.target, newest.state.name()),
+        _ => "no recoveries recorded".to_owned(),
+    };
+    Answer::new(headline, &Recoveries { operation, operations, statistics, targets })
 }

@@ -8,7 +8,7 @@ mod plan_recovery;
 mod run_health_checks;
 mod trigger_recovery;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 use rmcp::model::JsonObject;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -19,14 +19,14 @@ use super::{ToolError, schema};
 use crate::flows::Services;
 
 /// Every tool, in the order in which lists show them.
-pub const ALL: &[&dyn ToolKind] = &[
-    &run_health_checks::RunHealthChecks,
-    &analyze_logs::AnalyzeLogs,
-    &classify_incident::ClassifyIncident,
-    &get_playbook::GetPlaybook,
-    &plan_recovery::PlanRecovery,
-    &trigger_recovery::TriggerRecovery,
-    &get_recovery::GetRecovery,
+pub const ALL: &[&Tool] = &[
+    &run_health_checks::TOOL,
+    &analyze_logs::TOOL,
+    &classify_incident::TOOL,
+    &get_playbook::TOOL,
+    &plan_recovery::TOOL,
+    &trigger_recovery::TOOL,
+    &get_recovery::TOOL,
 ];
 
 /// What clients may assume of a tool.
@@ -46,36 +46,29 @@ pub struct Hints {
 pub(super) const LOOKS: Hints = Hints { read_only: true, destructive: false, idempotent: true, open_world: false };
 
 /// A tool: parse, call one room, render.
-#[async_trait]
-pub trait ToolKind: Sync {
+pub struct Tool {
     /// snake_case, verb_noun.
-    fn name(&self) -> &'static str;
-
+    pub name: &'static str,
     /// For people.
-    fn title(&self) -> &'static str;
-
+    pub title: &'static str,
     /// For models: when to use it, with an example. Under 2 KB.
-    fn description(&self) -> &'static str;
-
+    pub description: &'static str,
     /// What clients may assume.
-    fn hints(&self) -> Hints;
-
+    pub hints: Hints,
     /// The schema of the arguments.
-    fn input_schema(&self) -> JsonObject;
-
+    pub input_schema: fn() -> JsonObject,
     /// The schema of the structured answer.
-    fn output_schema(&self) -> JsonObject;
-
-    /// Answers a call.
-    ///
-    /// # Errors
-    /// What the caller can understand and act on.
-    async fn call(&self, services: &Services, arguments: JsonObject, cancel: CancellationToken) -> Result<Answer, ToolError>;
+    pub output_schema: fn() -> JsonObject,
+    /// Answers a call, or says what the caller can understand and act on.
+    pub call: Call,
 }
 
+/// How a tool answers.
+pub type Call = for<'s> fn(&'s Services, JsonObject, CancellationToken) -> BoxFuture<'s, Result<Answer, ToolError>>;
+
 /// The tool of this name.
-pub fn find(name: &str) -> Option<&'static dyn ToolKind> {
-    ALL.iter().copied().find(|tool| tool.name() == name)
+pub fn find(name: &str) -> Option<&'static Tool> {
+    ALL.iter().copied().find(|tool| tool.name == name)
 }
 
 fn parse<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, ToolError> {

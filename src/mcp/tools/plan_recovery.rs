@@ -1,13 +1,12 @@
 //! `plan_recovery`
 
-use async_trait::async_trait;
+use futures::FutureExt as _;
 use rmcp::model::JsonObject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Hints, LOOKS, ToolKind, input, output, parse};
+use super::{Answer, Hints, LOOKS, Tool, input, output, parse};
 use crate::{
     flows::{NextCall, Services},
     mcp::ToolError,
@@ -15,7 +14,15 @@ use crate::{
     types::{ids::OperationId, issue::IssueType, target::Policy},
 };
 
-pub(super) struct PlanRecovery;
+pub(super) const TOOL: Tool = Tool {
+    name: "plan_recovery",
+    title: "Plan recovery",
+    description: include_str!("../../../tools/plan_recovery/description.md").trim_ascii(),
+    hints: Hints { open_world: true, ..LOOKS },
+    input_schema: input::<Arguments>,
+    output_schema: output::<Planned>,
+    call: |services, arguments, _cancel| call(services, arguments).boxed(),
+};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -50,48 +57,21 @@ struct Blocked {
     hint: String,
 }
 
-#[async_trait]
-impl ToolKind for PlanRecovery {
-    fn name(&self) -> &'static str {
-        "plan_recovery"
-    }
-
-    fn title(&self) -> &'static str {
-        "Plan recovery"
-    }
-
-    fn description(&self) -> &'static str {
-        include_str!("../../../tools/plan_recovery/description.md").trim_ascii()
-    }
-
-    fn hints(&self) -> Hints {
-        Hints { open_world: true, ..LOOKS }
-    }
-
-    fn input_schema(&self) -> JsonObject {
-        input::<Arguments>()
-    }
-
-    fn output_schema(&self) -> JsonObject {
-        output::<Planned>()
-    }
-
-    async fn call(&self, services: &Services, arguments: JsonObject, _cancel: CancellationToken) -> Result<Answer, ToolError> {
-        let arguments: Arguments = parse(arguments)?;
-        let (plan, refusal) = services.recovery.plan(arguments.issue_type, &arguments.target).await?;
-        let now = services.recovery.look(&arguments.target).await?;
-        let well = if now.well { "; its check is ok right now, so there may be nothing to recover" } else { "" };
-        let actions: Vec<&str> = plan.runnable().map(|s| s.action.name()).collect();
-        let headline = match (&refusal, plan.policy) {
-            (Some(refusal), _) => format!("would be refused ({}): {refusal}", refusal.code()),
-            (None, Policy::Auto) => format!("would run {} on {}{well}", actions.join(", then "), plan.target),
-            (None, _) => format!("would wait for a person's approval, then run {} on {}{well}", actions.join(", then "), plan.target),
-        };
-        let trigger = refusal.is_none().then(|| {
-            let arguments = json!({ "issue_type": plan.issue_type, "target": plan.target, "reason": "say what you saw", "idempotency_key": OperationId::random().as_str().replace("op_", "key-") });
-            NextCall::new("trigger_recovery", arguments, "carries the plan out; write your own reason")
-        });
-        let blocked_by = refusal.map(|r| Blocked { code: r.code().to_owned(), message: r.to_string(), hint: r.hint() });
-        Ok(Answer::new(headline, &Planned { now, plan, blocked_by })?.next(trigger))
-    }
+async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, ToolError> {
+    let arguments: Arguments = parse(arguments)?;
+    let (plan, refusal) = services.recovery.plan(arguments.issue_type, &arguments.target).await?;
+    let now = services.recovery.look(&arguments.target).await?;
+    let well = if now.well { "; its check is ok right now, so there may be nothing to recover" } else { "" };
+    let actions: Vec<&str> = plan.runnable().map(|s| s.action.name()).collect();
+    let headline = match (&refusal, plan.policy) {
+        (Some(refusal), _) => format!("would be refused ({}): {refusal}", refusal.code()),
+        (None, Policy::Auto) => format!("would run {} on {}{well}", actions.join(", then "), plan.target),
+        (None, _) => format!("would wait for a person's approval, then run {} on {}{well}", actions.join(", then "), plan.target),
+    };
+    let trigger = refusal.is_none().then(|| {
+        let arguments = json!({ "issue_type": plan.issue_type, "target": plan.target, "reason": "say what you saw", "idempotency_key": OperationId::random().as_str().replace("op_", "key-") });
+        NextCall::new("trigger_recovery", arguments, "carries the plan out; write your own reason")
+    });
+    let blocked_by = refusal.map(|r| Blocked { code: r.code().to_owned(), message: r.to_string(), hint: r.hint() });
+    Ok(Answer::new(headline, &Planned { now, plan, blocked_by })?.next(trigger))
 }

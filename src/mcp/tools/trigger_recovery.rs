@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures::FutureExt as _;
 use rmcp::model::JsonObject;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Hints, ToolKind, input, output, parse};
+use super::{Answer, Hints, Tool, input, output, parse};
 use crate::{
     flows::{NextCall, Services, next},
     mcp::ToolError,
@@ -20,7 +19,15 @@ use crate::{
 /// The longest that a call waits before it gives a handle: some hosts drop calls after 30 s while the server goes on.
 const WAIT: Duration = Duration::from_secs(25);
 
-pub(super) struct TriggerRecovery;
+pub(super) const TOOL: Tool = Tool {
+    name: "trigger_recovery",
+    title: "Trigger recovery",
+    description: include_str!("../../../tools/trigger_recovery/description.md").trim_ascii(),
+    hints: Hints { read_only: false, destructive: true, idempotent: false, open_world: true },
+    input_schema: input::<Arguments>,
+    output_schema: output::<Operation>,
+    call: |services, arguments, _cancel| call(services, arguments).boxed(),
+};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,43 +45,16 @@ struct Arguments {
     idempotency_key: Option<String>,
 }
 
-#[async_trait]
-impl ToolKind for TriggerRecovery {
-    fn name(&self) -> &'static str {
-        "trigger_recovery"
-    }
-
-    fn title(&self) -> &'static str {
-        "Trigger recovery"
-    }
-
-    fn description(&self) -> &'static str {
-        include_str!("../../../tools/trigger_recovery/description.md").trim_ascii()
-    }
-
-    fn hints(&self) -> Hints {
-        Hints { read_only: false, destructive: true, idempotent: false, open_world: true }
-    }
-
-    fn input_schema(&self) -> JsonObject {
-        input::<Arguments>()
-    }
-
-    fn output_schema(&self) -> JsonObject {
-        output::<Operation>()
-    }
-
-    async fn call(&self, services: &Services, arguments: JsonObject, _cancel: CancellationToken) -> Result<Answer, ToolError> {
-        let Arguments { issue_type, target, reason, idempotency_key } = parse(arguments)?;
-        let request = TriggerRequest { issue_type, target, reason, idempotency_key };
-        let recovery = services.recovery.clone();
-        // In a task of its own: a client that goes away must not cut off the recording of what was begun.
-        let joined = tokio::spawn(async move { recovery.trigger(request, WAIT).await }).await;
-        let operation = joined.map_err(|_| ToolError::new("internal", "the recovery was cut off", "look at get_recovery before anything else"))??;
-        let headline = format!("{}: {} on {}: {}", operation.state.name(), operation.issue_type, operation.target, operation.message);
-        let follow = NextCall::new("get_recovery", json!({ "operation_id": operation.operation_id }), "where it stands");
-        let look = operation.state.is_final().then(next::health);
-        let more = if operation.state == State::Succeeded { None } else { Some(follow) };
-        Ok(Answer::new(headline, &operation)?.next(more.into_iter().chain(look)))
-    }
+async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, ToolError> {
+    let Arguments { issue_type, target, reason, idempotency_key } = parse(arguments)?;
+    let request = TriggerRequest { issue_type, target, reason, idempotency_key };
+    let recovery = services.recovery.clone();
+    // In a task of its own: a client that goes away must not cut off the recording of what was begun.
+    let joined = tokio::spawn(async move { recovery.trigger(request, WAIT).await }).await;
+    let operation = joined.map_err(|_| ToolError::new("internal", "the recovery was cut off", "look at get_recovery before anything else"))??;
+    let headline = format!("{}: {} on {}: {}", operation.state.name(), operation.issue_type, operation.target, operation.message);
+    let follow = NextCall::new("get_recovery", json!({ "operation_id": operation.operation_id }), "where it stands");
+    let look = operation.state.is_final().then(next::health);
+    let more = if operation.state == State::Succeeded { None } else { Some(follow) };
+    Ok(Answer::new(headline, &operation)?.next(more.into_iter().chain(look)))
 }
