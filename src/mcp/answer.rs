@@ -45,6 +45,8 @@ impl Answer {
 pub(super) struct Common {
     /// The machine that answers.
     host: String,
+    /// What the answer speaks of.
+    scope: String,
     /// At most three calls worth making next.
     next_calls: Vec<NextCall>,
     /// What was shortened to fit the budget; empty when nothing was.
@@ -52,12 +54,13 @@ pub(super) struct Common {
 }
 
 /// The structure and the text as they go out.
-pub(super) fn finish(services: &Services, answer: Answer) -> (Value, String) {
+pub(super) fn finish(services: &Services, scope: &str, answer: Answer) -> (Value, String) {
     let mut object = match answer.body {
         Value::Object(object) => object,
         other => Map::from_iter([("value".to_owned(), other)]),
     };
     object.insert("host".to_owned(), json!(services.host));
+    object.insert("scope".to_owned(), json!(scope));
     object.insert("next_calls".to_owned(), json!(answer.next_calls.into_iter().take(next::MOST).collect::<Vec<_>>()));
     let mut whole = Value::Object(object);
     services.clean(&mut whole);
@@ -66,7 +69,7 @@ pub(super) fn finish(services: &Services, answer: Answer) -> (Value, String) {
     object.insert("truncated".to_owned(), json!(cuts));
     let headline = services.clean_text(&answer.headline);
     let text = match answer.text {
-        Some(text) => format!("{headline}\nhost: {}\n\n{}", services.host, services.clean_text(&text)),
+        Some(text) => format!("{headline}\nhost: {}\nscope: {scope}\n\n{}", services.host, services.clean_text(&text)),
         None => text::outline(&headline, &object),
     };
     (Value::Object(object), fit_text(text, services.output_budget_bytes))

@@ -2,7 +2,7 @@
 //!
 //! Parses arguments, calls one room, renders its answer. Decides nothing about systems.
 //!
-//! **Invariant:** every string that leaves here was redacted and sanitised, every answer fits the budget and names the host, and stdout
+//! **Invariant:** every string that leaves here was redacted and sanitised, every answer fits the budget and names host and scope, and stdout
 //! carries nothing but protocol.
 
 mod answer;

@@ -56,7 +56,7 @@ impl Server {
         };
         match ended {
             Ok(answer) => {
-                let (value, text) = answer::finish(&self.services, answer);
+                let (value, text) = answer::finish(&self.services, tool.scope, answer);
                 let mut result = CallToolResult::structured(value);
                 result.content = vec![ContentBlock::text(text)];
                 result

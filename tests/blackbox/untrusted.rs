@@ -124,7 +124,9 @@ fn the_text_has_the_facts_of_the_structure() {
         let result = client.request("tools/call", json!({"name": tool, "arguments": arguments})).unwrap();
         let text = result["content"][0]["text"].as_str().unwrap();
         let structured = &result["structuredContent"];
-        assert!(text.contains(structured["host"].as_str().unwrap()), "{tool} does not name its host: {text}");
+        for key in ["host", "scope"] {
+            assert!(text.contains(structured[key].as_str().unwrap()), "{tool} does not name its {key}: {text}");
+        }
         for key in ["operation_id", "severity", "state", "playbook", "digest"] {
             let fact = structured.get(key).or_else(|| structured["plan"].get(key)).and_then(Value::as_str);
             assert!(fact.is_none_or(|fact| text.contains(fact)), "{tool}: the text lacks {key}: {text}");

@@ -23,6 +23,7 @@ pub(super) const TOOL: Tool = Tool {
     title: "Analyze logs",
     description: include_str!("../../../tools/analyze_logs/description.md").trim_ascii(),
     hints: LOOKS,
+    scope: "log files on this host",
     input_schema: input::<Arguments>,
     output_schema: output::<Report>,
     call: |services, arguments, cancel| call(services, arguments, cancel).boxed(),

@@ -15,6 +15,7 @@ pub(super) const TOOL: Tool = Tool {
     title: "Classify incident",
     description: include_str!("../../../tools/classify_incident/description.md").trim_ascii(),
     hints: LOOKS,
+    scope: "the evidence in the call",
     input_schema: input::<Evidence>,
     output_schema: output::<Verdict>,
     call: |services, arguments, _cancel| call(services, arguments).boxed(),

@@ -18,6 +18,7 @@ pub(super) const TOOL: Tool = Tool {
     title: "Get playbook",
     description: include_str!("../../../tools/get_playbook/description.md").trim_ascii(),
     hints: LOOKS,
+    scope: "the playbooks of this server",
     input_schema: input::<Arguments>,
     output_schema: output::<RenderedPlaybook>,
     call: |services, arguments, _cancel| call(services, arguments).boxed(),

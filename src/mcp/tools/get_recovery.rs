@@ -24,6 +24,7 @@ pub(super) const TOOL: Tool = Tool {
     title: "Get recovery",
     description: include_str!("../../../tools/get_recovery/description.md").trim_ascii(),
     hints: LOOKS,
+    scope: "targets configured on this host",
     input_schema: input::<Arguments>,
     output_schema: output::<Recoveries>,
     call: |services, arguments, _cancel| call(services, arguments).boxed(),

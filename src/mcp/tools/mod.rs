@@ -55,6 +55,8 @@ pub struct Tool {
     pub description: &'static str,
     /// What clients may assume.
     pub hints: Hints,
+    /// What its answers speak of; every answer says it.
+    pub scope: &'static str,
     /// The schema of the arguments.
     pub input_schema: fn() -> JsonObject,
     /// The schema of the structured answer.

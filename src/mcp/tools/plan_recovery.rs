@@ -19,6 +19,7 @@ pub(super) const TOOL: Tool = Tool {
     title: "Plan recovery",
     description: include_str!("../../../tools/plan_recovery/description.md").trim_ascii(),
     hints: Hints { open_world: true, ..LOOKS },
+    scope: "targets configured on this host",
     input_schema: input::<Arguments>,
     output_schema: output::<Planned>,
     call: |services, arguments, _cancel| call(services, arguments).boxed(),

@@ -17,6 +17,7 @@ pub(super) const TOOL: Tool = Tool {
     title: "Run health checks",
     description: include_str!("../../../tools/run_health_checks/description.md").trim_ascii(),
     hints: Hints { open_world: true, ..LOOKS },
+    scope: "this host and the services configured for it; each result names its own scope",
     input_schema: input::<Arguments>,
     output_schema: output::<Report>,
     call: |services, arguments, _cancel| call(services, arguments).boxed(),

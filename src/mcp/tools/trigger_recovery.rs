@@ -24,6 +24,7 @@ pub(super) const TOOL: Tool = Tool {
     title: "Trigger recovery",
     description: include_str!("../../../tools/trigger_recovery/description.md").trim_ascii(),
     hints: Hints { read_only: false, destructive: true, idempotent: false, open_world: true },
+    scope: "targets configured on this host",
     input_schema: input::<Arguments>,
     output_schema: output::<Operation>,
     call: |services, arguments, _cancel| call(services, arguments).boxed(),
