@@ -221,7 +221,7 @@ async fn refusals_call_nothing() {
 }
 
 #[tokio::test]
-async fn fifty_racing_calls_from_two_processes_act_once() {
+async fn fifty_racing_calls_of_two_services_on_one_store_act_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let (a, b) = (bench(folder.path(), Policy::Auto, false), bench(folder.path(), Policy::Auto, false));
     let racing = (0..50).map(|i| {
@@ -254,19 +254,32 @@ async fn a_shutdown_in_the_middle_is_recorded_and_a_crash_is_found_at_the_next_s
     next.clock.advance_seconds(302);
     assert!(next.recovery.interrupt_orphans(&|_| false).await.expect("reads").is_empty(), "its holder may live");
     let orphans = next.recovery.interrupt_orphans(&|owner| owner.0 == "test").await.expect("writes");
-    assert_eq!((orphans.len(), orphans[0].operation_id.clone(), orphans[0].state), (1, running.operation_id, State::Interrupted));
+    assert_eq!((orphans.len(), orphans[0].operation_id.clone(), orphans[0].state), (1, running.operation_id.clone(), State::Interrupted));
     assert_eq!(code(next.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "cooldown");
-    // The dead one is fenced if it comes back.
     assert_eq!(calls(&next.restart), 0);
+    // The dead one is fenced if it comes back: it can no longer say that the action went well.
+    let late = Operation { state: State::Verifying, ..running };
+    let written = Store::at(folder.path().join("opsmedic.db")).update(&late, State::Running, None).await;
+    assert!(matches!(written, Err(JournalError::Fenced { .. })), "{written:?}");
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_be_written_means_nothing_is_done() {
+async fn a_store_that_cannot_be_used_means_nothing_is_done() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("opsmedic.db"), "not a database at all, but a file that somebody else may want to keep as it is").expect("writes");
     let bench = bench(folder.path(), Policy::Auto, false);
     assert_eq!(code(bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "store_unavailable");
     assert_eq!(calls(&bench.restart), 0);
+}
+
+#[tokio::test]
+async fn an_intent_that_cannot_be_written_is_not_acted_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    // The operation is recorded, then the write of its intent fails.
+    Store::at(folder.path().join("opsmedic.db")).refuse_attempts().await.expect("writes");
+    let ended = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("recorded");
+    assert_eq!((ended.state, ended.attempts.len(), calls(&bench.restart), calls(&bench.failover)), (State::Failed, 0, 0, 0));
 }
 
 #[tokio::test]

@@ -137,4 +137,13 @@ fn millis(moment: jiff::Timestamp) -> i64 {
 }
 
 #[cfg(test)]
+impl Store {
+    /// Makes every later write of an attempt fail, as a full disk would in the middle of an operation.
+    pub(crate) async fn refuse_attempts(&self) -> Result<(), StoreError> {
+        let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'no space'); END";
+        sqlx::query(trigger).execute(self.pool().await?).await.map(|_| ()).map_err(|e| self.database(e))
+    }
+}
+
+#[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{House, sandbox::Sandbox};
+use crate::support::{House, sandbox::Sandbox, servers::Redis, skip::need};
 
 /// Log lines of an attacker, beside one of ours.
 const HOSTILE: &str = "2026-11-20 10:00:00 [ERROR] db: database error: deadlock detected\n";
@@ -68,13 +68,17 @@ fn secrets_in_a_log_do_not_come_out() {
 
 #[test]
 fn configured_secrets_do_not_come_out_even_at_trace() {
-    let sandbox =
-        Sandbox::new("[health.redis]\nurl = \"redis://:canary-81@127.0.0.1:9\"\n[health.database]\nurl = \"postgres://app:canary-82@127.0.0.1:9/app\"\n");
+    // A server that takes the sign-in, and one that nobody answers at.
+    let redis = need!(Redis::start());
+    let url = redis.url().replace("redis://", "redis://:canary-81@");
+    let sandbox = Sandbox::new(&format!("[health.redis]\nurl = \"{url}\"\n[health.database]\nurl = \"postgres://app:canary-82@127.0.0.1:9/app\"\n"));
     for level in ["info", "trace"] {
         let mut command = sandbox.command(["check", "redis", "database", "--json"]);
         command.env("OPSMEDIC_LOG", level);
         let run = crate::support::sandbox::finish(&mut command, b"");
         assert_eq!(run.code, Some(1), "{run}");
+        let reported = run.json();
+        assert_eq!(reported["results"][0]["state"], "unknown", "Redis did not refuse the password: {reported:#}");
         assert!(!run.stdout.contains("canary-8") && !run.stderr.contains("canary-8"), "{level}: {run}");
     }
 }
