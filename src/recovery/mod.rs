@@ -20,7 +20,7 @@ mod strategy;
 mod target;
 mod verify;
 
-pub use actions::{Act, ActError, Actuator, ActuatorKind, Prepared};
+pub use actions::{Act, ActError, Actuator, ActuatorKind, Context, Postcondition, Prepared, Probe, Snapshot};
 pub use engine::{Parts, Recovery, TriggerRequest};
 pub use error::RecoveryError;
 pub use journal::{IsDead, Journal, JournalError, Lease, OperationFilter, Owner, PastAttempt};

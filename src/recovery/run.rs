@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Act, ActError, Attempt, JournalError, Lease, Operation, Outcome, PlanStep, State, Target,
+    Act, ActError, Attempt, Context, JournalError, Lease, Operation, Outcome, PlanStep, State, Target,
     engine::{LEASE, Parts},
     verify,
 };
@@ -128,13 +128,19 @@ impl Runner<'_> {
         };
         let (Some(actuator), Ok(prepared)) = (actuator, &prepared) else {
             let message = prepared.err().unwrap_or_default();
-            return Ok(self.note(&Act { message, untrusted_output: None }, Outcome::Failed));
+            return Ok(self.note(&Act::said(message), Outcome::Failed));
         };
         if Some(&prepared.call) != step.call.as_ref() {
             let message = "what would be called differs from the plan; nothing was called".to_owned();
-            return Ok(self.note(&Act { message, untrusted_output: None }, Outcome::Drift));
+            return Ok(self.note(&Act::said(message), Outcome::Drift));
         }
-        match actuator.act(&self.parts.ports, prepared).await {
+        let context = Context {
+            operation: self.operation.operation_id.clone(),
+            target: self.target.name.clone(),
+            issue: self.operation.issue_type,
+            fence: self.lease.fence,
+        };
+        match actuator.act(&self.parts.ports, prepared, &context).await {
             Ok(act) => {
                 self.note(&act, Outcome::Started);
                 self.move_to(State::Verifying, format!("{} was called; watching the target", step.action)).await?;
@@ -209,7 +215,7 @@ impl Runner<'_> {
             return self.finish(State::Failed, "stopped before anything was called").await;
         }
         if self.operation.attempts.last().is_some_and(|a| a.outcome == Outcome::Started) {
-            self.note(&Act { message: message.to_owned(), untrusted_output: None }, outcome);
+            self.note(&Act::said(message), outcome);
         }
         // From verifying, `unknown` is no legal move: the call itself had ended.
         let state = if self.operation.state == State::Verifying && state == State::Unknown { State::Interrupted } else { state };

@@ -46,13 +46,13 @@ impl Actuator for FakeActuator {
         Ok(Prepared { call: self.call.lock().expect("no panic").clone(), ..Default::default() })
     }
 
-    async fn act(&self, _ports: &Ports, _prepared: &Prepared) -> Result<Act, ActError> {
+    async fn act(&self, _ports: &Ports, _prepared: &Prepared, _context: &Context) -> Result<Act, ActError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         if self.hang.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
         let result = self.result.lock().expect("no panic").clone();
-        result.map_or_else(|| Ok(Act { message: "done".to_owned(), untrusted_output: Some("password=canary-1".to_owned()) }), Err)
+        result.map_or_else(|| Ok(Act { message: "done".to_owned(), untrusted_output: Some("password=canary-1".to_owned()), ..Default::default() }), Err)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, de::Error as _};
 
-use super::{Act, ActError, Action, Actuator, ActuatorKind, Prepared, Settings};
+use super::{Act, ActError, Action, Actuator, ActuatorKind, Context, Prepared, Settings};
 use crate::{
     ports::{
         Ports,
@@ -136,7 +136,7 @@ impl Actuator for Runner {
         Ok(prepared)
     }
 
-    async fn act(&self, ports: &Ports, prepared: &Prepared) -> Result<Act, ActError> {
+    async fn act(&self, ports: &Ports, prepared: &Prepared, _context: &Context) -> Result<Act, ActError> {
         let timeout = Duration::from_secs(self.config.timeout_seconds);
         match ports.exec.run(&self.invocation(self.argv(&prepared.values), timeout)).await {
             Ok(finished) => ended(self.action, &finished),
@@ -154,9 +154,9 @@ fn ended(action: Action, finished: &Finished) -> Result<Act, ActError> {
     let output = format!("{}{}", finished.stdout, finished.stderr);
     let untrusted_output = (!output.trim().is_empty()).then(|| output.trim().to_owned());
     match finished.code {
-        Some(0) => Ok(Act { message: format!("the {action} command exited with 0"), untrusted_output }),
-        Some(code) => Err(ActError::Failed(Act { message: format!("the {action} command exited with {code}"), untrusted_output })),
-        None => Err(ActError::Unknown(Act { message: format!("the {action} command was ended by a signal"), untrusted_output })),
+        Some(0) => Ok(Act { message: format!("the {action} command exited with 0"), untrusted_output, ..Default::default() }),
+        Some(code) => Err(ActError::Failed(Act { message: format!("the {action} command exited with {code}"), untrusted_output, ..Default::default() })),
+        None => Err(ActError::Unknown(Act { message: format!("the {action} command was ended by a signal"), untrusted_output, ..Default::default() })),
     }
 }
 
@@ -175,6 +175,15 @@ mod tests {
         (exec.clone(), Ports { clock: Arc::new(SystemClock), exec, http: Arc::new(Client::default()) })
     }
 
+    fn context() -> Context {
+        Context {
+            operation: crate::types::ids::OperationId::random(),
+            target: "shop".parse().expect("a name"),
+            issue: crate::types::issue::IssueType::HighLatency,
+            fence: 1,
+        }
+    }
+
     const SCALE: &str = r#"{ argv = ["/bin/scale", "shop", "{replicas}"], replicas = ["/bin/replicas"] }"#;
 
     #[tokio::test]
@@ -187,7 +196,7 @@ mod tests {
             let prepared = scale.prepare(&ports).await;
             assert_eq!(prepared.as_ref().ok().and_then(|p| p.values.get("replicas")).map(String::as_str), wanted, "{printed}");
             let Ok(prepared) = prepared else { continue };
-            scale.act(&ports, &prepared).await.expect("the fake succeeds");
+            scale.act(&ports, &prepared, &context()).await.expect("the fake succeeds");
             assert_eq!(exec.calls.lock().expect("done")[1], ["/bin/scale", "shop", wanted.unwrap_or_default()]);
         }
     }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, de::Error as _};
 
-use super::{Act, ActError, Action, Actuator, ActuatorKind, Prepared, Settings};
+use super::{Act, ActError, Action, Actuator, ActuatorKind, Context, Prepared, Settings};
 use crate::{
     engines::docker::{Container, DockerError, Engine},
     ports::Ports,
@@ -107,7 +107,7 @@ impl Actuator for Restart {
         Ok(Prepared { call, effect: Some(format!("restarts a container that is {running}")), ..Default::default() })
     }
 
-    async fn act(&self, _ports: &Ports, _prepared: &Prepared) -> Result<Act, ActError> {
+    async fn act(&self, _ports: &Ports, _prepared: &Prepared, _context: &Context) -> Result<Act, ActError> {
         let (engine, before) = self.inspect().await.map_err(|e| ActError::failed(e.to_string()))?;
         let deadline = Duration::from_secs(u64::from(self.0.stop_seconds + self.0.timeout_seconds));
         match engine.restart(&before.id, self.0.stop_seconds, deadline).await {
@@ -117,6 +117,7 @@ impl Actuator for Restart {
                 return Err(ActError::Failed(Act {
                     message: format!("the Engine refused the restart with status {status}"),
                     untrusted_output: Some(untrusted),
+                    ..Default::default()
                 }));
             }
             Err(error) => return Err(ActError::unknown(error.to_string())),
@@ -125,6 +126,6 @@ impl Actuator for Restart {
         if after.started_at == before.started_at {
             return Err(ActError::failed("the Engine accepted the restart, but the container's start time is the same"));
         }
-        Ok(Act { message: format!("the container was started anew at {}", after.started_at), untrusted_output: None })
+        Ok(Act::said(format!("the container was started anew at {}", after.started_at)))
     }
 }

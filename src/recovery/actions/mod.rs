@@ -1,6 +1,7 @@
 //! How actions are done: one kind of actuator per file and one line in [`ALL`].
 //!
-//! An actuator first prepares (reads only, and says what it would call), then acts. It decides neither whether to act nor whether it helped.
+//! An actuator prepares (reads only, and says what it would call), acts, tells whether what it was to leave holds, and undoes where that is
+//! possible. It decides neither whether to act nor whether the target is well.
 
 mod command;
 mod docker;
@@ -11,13 +12,33 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 
 use super::Action;
-use crate::{ports::Ports, types::secret::Secret};
+use crate::{
+    ports::Ports,
+    types::{ids::OperationId, issue::IssueType, secret::Secret, target::TargetName},
+};
 
 /// Every kind, in the order in which help lists them.
 pub const ALL: &[&dyn ActuatorKind] = &[&command::Command, &docker::Docker, &redis::Redis];
 
 /// Settings of an actuator as the configuration hands them over, with their places in the file.
 pub type Settings<'i> = toml::de::ValueDeserializer<'i>;
+
+/// A flat picture of what an action changes, such as `started_at` or `replicas`. Two pictures are equal exactly when nothing changed between
+/// them. Values may come from servers: untrusted.
+pub type Snapshot = BTreeMap<String, String>;
+
+/// For whom an actuator acts. Nothing in it is a caller's free text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Context {
+    /// The operation; a backend that knows idempotency keys gets it as one.
+    pub operation: OperationId,
+    /// The target.
+    pub target: TargetName,
+    /// The issue.
+    pub issue: IssueType,
+    /// The lease's fencing token: rises with every holder, so that a backend that compares can refuse a late one.
+    pub fence: i64,
+}
 
 /// What a pre-check found, and what would be called.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +49,10 @@ pub struct Prepared {
     pub effect: Option<String>,
     /// Values that the act needs, as the pre-check read them.
     pub values: BTreeMap<&'static str, String>,
+    /// How what the action changes was before; saved with the intent.
+    pub prior: Snapshot,
+    /// What an undo would do; none where there is no way back.
+    pub undo: Option<String>,
 }
 
 /// What an act left.
@@ -37,6 +62,15 @@ pub struct Act {
     pub message: String,
     /// Output of what was called; untrusted.
     pub untrusted_output: Option<String>,
+    /// How what the action changes was right after it; an undo runs only while this is still so.
+    pub left: Snapshot,
+}
+
+impl Act {
+    /// With our message only.
+    pub fn said(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Default::default() }
+    }
 }
 
 /// Why an act has no good end.
@@ -51,13 +85,35 @@ pub enum ActError {
 impl ActError {
     /// A certain failure with our message only.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self::Failed(Act { message: message.into(), untrusted_output: None })
+        Self::Failed(Act::said(message))
     }
 
     /// An unseen end with our message only.
     pub fn unknown(message: impl Into<String>) -> Self {
-        Self::Unknown(Act { message: message.into(), untrusted_output: None })
+        Self::Unknown(Act::said(message))
     }
+}
+
+/// Whether what an action was to leave is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Postcondition {
+    /// It is, in our words.
+    Holds(String),
+    /// Not yet, or it could not be looked at; it may still come.
+    NotYet(String),
+    /// It is gone for certain, such as a container that died again.
+    Broken(String),
+}
+
+/// Whether a call whose end was not seen had its effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// It had; with what it left.
+    Happened(Act),
+    /// It had none and will have none, for certain.
+    DidNot(String),
+    /// It cannot be told, or not yet.
+    CannotTell(String),
 }
 
 /// A configured way to carry out one action on one target.
@@ -66,7 +122,7 @@ pub trait Actuator: Send + Sync {
     /// The kind's name.
     fn kind(&self) -> &'static str;
 
-    /// Looks whether the act is possible and says what it would call. Changes nothing.
+    /// Looks whether the act is possible, says what it would call (the dry run) and saves how things are. Changes nothing.
     ///
     /// # Errors
     /// Why the action is not possible now, in our words.
@@ -76,7 +132,33 @@ pub trait Actuator: Send + Sync {
     ///
     /// # Errors
     /// See [`ActError`]; a time-out after the call went out is `Unknown`.
-    async fn act(&self, ports: &Ports, prepared: &Prepared) -> Result<Act, ActError>;
+    async fn act(&self, ports: &Ports, prepared: &Prepared, context: &Context) -> Result<Act, ActError>;
+
+    /// Looks once whether what the act left (its [`Act::left`]) still holds. Asked again and again while the target is watched.
+    async fn verify(&self, _ports: &Ports, _left: &Snapshot) -> Postcondition {
+        Postcondition::Holds("the action has no postcondition of its own".to_owned())
+    }
+
+    /// Looks once whether an act whose end was not seen had its effect, given how things were before it.
+    async fn probe(&self, _ports: &Ports, _prior: &Snapshot) -> Probe {
+        Probe::CannotTell(format!("a {} action leaves nothing that could be looked at", self.kind()))
+    }
+
+    /// How what the action changes is right now, in the form of [`Act::left`].
+    ///
+    /// # Errors
+    /// Why it cannot be seen, in our words.
+    async fn observe(&self, _ports: &Ports) -> Result<Snapshot, String> {
+        Ok(Snapshot::new())
+    }
+
+    /// Brings back the prior state and checks that it is there. Called only where [`Prepared::undo`] said how, and while what the act left is unchanged.
+    ///
+    /// # Errors
+    /// See [`ActError`].
+    async fn undo(&self, _ports: &Ports, _prior: &Snapshot, _context: &Context) -> Result<Act, ActError> {
+        Err(ActError::failed("there is no way back from this action"))
+    }
 
     /// What is known of the target from here, for playbooks: names such as `container`, `redis_host`.
     fn facts(&self) -> Vec<(&'static str, String)> {
@@ -87,6 +169,17 @@ pub trait Actuator: Send + Sync {
     fn secrets(&self) -> Vec<Secret> {
         Vec::new()
     }
+}
+
+/// A text as a value of a [`Snapshot`]: short visible ASCII as it is, anything else by its SHA-256.
+pub(super) fn snapshot_value(text: &str) -> String {
+    let text = text.trim();
+    if text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+        return text.to_owned();
+    }
+    use sha2::Digest as _;
+    let digest: String = sha2::Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{digest}")
 }
 
 /// A kind of actuator: one file in this folder and one line in [`ALL`].

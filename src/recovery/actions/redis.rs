@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use async_trait::async_trait;
 use serde::{Deserialize, de::Error as _};
 
-use super::{Act, ActError, Action, Actuator, ActuatorKind, Prepared, Settings};
+use super::{Act, ActError, Action, Actuator, ActuatorKind, Context, Prepared, Settings};
 use crate::{
     engines::redis::{Redis as Client, RedisUrl, Role},
     ports::Ports,
@@ -115,11 +115,11 @@ impl Actuator for Clear {
         Ok(Prepared { call, effect: Some(format!("removes {keys} keys for good")), ..Default::default() })
     }
 
-    async fn act(&self, _ports: &Ports, _prepared: &Prepared) -> Result<Act, ActError> {
+    async fn act(&self, _ports: &Ports, _prepared: &Prepared, _context: &Context) -> Result<Act, ActError> {
         let until = Instant::now() + Duration::from_secs(self.config.timeout_seconds);
         let mut client = self.primary(until).await.map_err(ActError::failed)?;
         match client.scan_unlink(self.config.prefix.as_bytes(), self.config.max_keys, PACE, until).await {
-            Ok(done) if done.complete => Ok(Act { message: format!("{} keys were removed", done.removed), untrusted_output: None }),
+            Ok(done) if done.complete => Ok(Act::said(format!("{} keys were removed", done.removed))),
             Ok(done) => Err(ActError::failed(format!("max_keys was reached: {} keys were removed, others are left", done.removed))),
             Err(error) => Err(ActError::unknown(error.to_string())),
         }
