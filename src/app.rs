@@ -43,9 +43,8 @@ pub fn build(config: Config, options: Options) -> anyhow::Result<Arc<Services>> 
     let mut targets = BTreeMap::new();
     let mut vitals = BTreeMap::new();
     for entry in config.targets {
-        if let (Some(name), Some(check)) = (&entry.target.check, entry.check) {
-            vitals.insert(entry.target.name.clone(), NamedCheck { name: name.clone(), check: Some(check) });
-        }
+        let checks = entry.checks.into_iter().map(|(name, check)| NamedCheck { name, check: Some(check) }).collect();
+        vitals.insert(entry.target.name.clone(), checks);
         targets.insert(entry.target.name.clone(), entry.target);
     }
     let recovery = Recovery::new(Parts {
@@ -72,9 +71,9 @@ pub fn build(config: Config, options: Options) -> anyhow::Result<Arc<Services>> 
     }))
 }
 
-/// Recovery's view of the health room: a target is well when its own check is ok.
+/// Recovery's view of the health room: a target is well when every check of its own is ok.
 struct TargetChecks {
-    checks: BTreeMap<TargetName, NamedCheck>,
+    checks: BTreeMap<TargetName, Vec<NamedCheck>>,
     ports: Ports,
     host: String,
 }
@@ -82,10 +81,27 @@ struct TargetChecks {
 #[async_trait]
 impl Vitals for TargetChecks {
     async fn look(&self, target: &TargetName) -> Vital {
-        let Some(check) = self.checks.get(target) else { return Vital { well: false, summary: "the target has no check".to_owned() } };
-        let report = crate::health::run(std::slice::from_ref(check), &self.ports, &self.host).await;
-        let result = report.results.first();
-        let summary = result.map_or_else(|| "no result".to_owned(), |r| format!("{} {}: {}", r.name, r.state.name(), r.message));
-        Vital { well: result.is_some_and(|r| r.state == State::Ok), summary }
+        let checks = self.checks.get(target).map(Vec::as_slice).unwrap_or_default();
+        if checks.is_empty() {
+            return Vital { well: false, unknown: true, score: None, summary: "the target has no check".to_owned() };
+        }
+        let results = crate::health::run(checks, &self.ports, &self.host).await.results;
+        let summary: Vec<String> = results.iter().map(|r| format!("{} {}: {}", r.name, r.state.name(), r.message)).collect();
+        let states: Vec<State> = results.iter().map(|r| r.state).collect();
+        let scores: Vec<u16> = states.iter().filter_map(|state| score(*state)).collect();
+        let mean = (!scores.is_empty()).then(|| scores.iter().sum::<u16>() / u16::try_from(scores.len()).unwrap_or(u16::MAX));
+        let unwell = states.iter().any(|state| matches!(state, State::Down | State::Degraded));
+        let well = !states.is_empty() && states.iter().all(|state| *state == State::Ok);
+        Vital { well, unknown: !well && !unwell, score: mean.and_then(|mean| u8::try_from(mean).ok()), summary: summary.join("; ") }
+    }
+}
+
+/// What a check's state counts; nothing when it could not tell.
+fn score(state: State) -> Option<u16> {
+    match state {
+        State::Ok => Some(100),
+        State::Degraded => Some(50),
+        State::Down => Some(0),
+        State::Unknown | State::Skipped => None,
     }
 }

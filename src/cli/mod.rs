@@ -3,16 +3,19 @@
 //! **Invariant:** stdout carries only answers, and with `--json` only JSON; exit code 0 is fine, 1 a problem found, 2 wrong usage or
 //! configuration, 3 could not run.
 
+mod audit;
 mod check;
 mod classify;
 mod drill;
 mod logs;
 mod output;
+mod passphrase;
 mod playbook;
 mod recover;
 mod serve;
 mod signals;
 mod tools;
+mod watch;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -59,6 +62,11 @@ pub enum Command {
     /// Plan, run, approve and follow recoveries
     #[command(subcommand)]
     Recover(recover::RecoverCommand),
+    /// Look at every target and recover those whose checks fail, under all guards, until Ctrl-C
+    Watch(watch::WatchArgs),
+    /// Read the audit of recoveries
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Read playbooks
     #[command(subcommand)]
     Playbook(playbook::PlaybookCommand),
@@ -136,13 +144,14 @@ impl Cli {
                 Some(out.raw(&script).map(|()| Exit::Fine).map_err(Into::into))
             }
             Command::Drill(args) => Some(drill::run(args, out).await),
+            Command::Recover(recover::RecoverCommand::Passphrase(args)) => Some(recover::make_key(args, out)),
             _ => None,
         }
     }
 
     /// Whether this serves, so that more is logged.
     pub fn serves(&self) -> bool {
-        matches!(self.command, Command::Serve(_))
+        matches!(self.command, Command::Serve(_) | Command::Watch(_))
     }
 
     /// Whether recovery is to be refused.
@@ -161,6 +170,8 @@ impl Cli {
             Command::Logs(command) => logs::run(command, &services, lang, out).await,
             Command::Classify(args) => classify::run(args, &services, lang, out),
             Command::Recover(command) => recover::run(command, &services, out).await,
+            Command::Watch(args) => watch::run(&args, services, out).await,
+            Command::Audit(command) => audit::run(command, &services, out).await,
             Command::Playbook(command) => playbook::run(&command, &services, lang, out),
             Command::Tools => tools::run(out),
             Command::Serve(args) => serve::run(&args, services).await,

@@ -23,6 +23,11 @@ impl Out {
         Self { json, colour: !json && !no_color && io::stdout().is_terminal() }
     }
 
+    /// The same output for another part of the program.
+    pub fn another(&self) -> Self {
+        Self { json: self.json, colour: self.colour }
+    }
+
     /// Whether JSON was asked for.
     pub fn is_json(&self) -> bool {
         self.json

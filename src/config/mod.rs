@@ -121,7 +121,7 @@ impl Config {
     pub fn secrets(&self) -> Vec<Secret> {
         let checks = self.health.iter().filter_map(|h| h.check.as_ref());
         let of_targets = self.targets.iter().flat_map(|t| {
-            let check = t.check.iter().flat_map(|c| c.secrets());
+            let check = t.checks.iter().flat_map(|(_, c)| c.secrets());
             check.chain(t.target.actuators.values().flat_map(|a| a.secrets()))
         });
         checks.flat_map(|c| c.secrets()).chain(of_targets).chain(self.filled.iter().cloned()).collect()

@@ -13,15 +13,18 @@ use super::{
 use crate::{
     health::{Check, checks},
     recovery::{Action, Actuator, Target, actions},
-    types::target::{Policy, TargetName},
+    types::{
+        issue::{self, IssueType, Sign},
+        target::{Policy, TargetName},
+    },
 };
 
-/// A target with the check that tells whether it is well.
+/// A target with the checks that tell whether it is well.
 pub struct TargetConfig {
     /// What recovery knows of it.
     pub target: Target,
-    /// Its check.
-    pub check: Option<Arc<dyn Check>>,
+    /// Its checks, by kind.
+    pub checks: Vec<(String, Arc<dyn Check>)>,
 }
 
 /// The plain keys of a target.
@@ -37,6 +40,25 @@ struct Plain {
     verify_timeout_seconds: u64,
     #[serde(default)]
     facts: BTreeMap<String, String>,
+    #[serde(default)]
+    group: Option<TargetName>,
+    #[serde(default)]
+    check_cannot_see: Vec<IssueType>,
+    /// An issue type, or `nothing`.
+    #[serde(default)]
+    heal: Option<String>,
+}
+
+/// What `heal` says of a target that the self-healing loop leaves alone.
+const HEAL_NOTHING: &str = "nothing";
+
+/// What the self-healing loop mends: as configured, or where the first check leads.
+fn heal(configured: Option<&str>, checks: &[(String, Arc<dyn Check>)]) -> Result<Option<IssueType>, String> {
+    match configured {
+        Some(HEAL_NOTHING) => Ok(None),
+        Some(name) => name.parse().map(Some).map_err(|e| format!("heal: {e}; or {HEAL_NOTHING}")),
+        None => Ok(checks.first().and_then(|(kind, _)| issue::lead(Sign::Check(kind)).issue)),
+    }
 }
 
 fn default_soak() -> u64 {
@@ -67,10 +89,10 @@ pub(super) fn read(node: Node<'_>, places: &Places<'_>) -> Result<Vec<TargetConf
 
 fn target(mut table: Table<'_>, places: &Places<'_>) -> Result<TargetConfig, ConfigError> {
     let span = table.span.clone();
-    let check = table.take("check").map(|node| check(node, places)).transpose()?;
+    let checks = table.take("check").map_or_else(|| Ok(Vec::new()), |node| self::checks(node, places))?;
     let actuators = table.take("actions").map_or_else(|| Ok(BTreeMap::new()), |node| actuators(node, places))?;
     let plain: Plain = table.read(places)?;
-    if plain.policy != Policy::Deny && check.is_none() {
+    if plain.policy != Policy::Deny && checks.is_empty() {
         return Err(
             places.wrong(span, "a target that may be acted on needs a check, or success could not be told: write [targets.check.application] url = \"..\"")
         );
@@ -84,17 +106,21 @@ fn target(mut table: Table<'_>, places: &Places<'_>) -> Result<TargetConfig, Con
     // What a person wrote as a fact counts more than what an actuator knows.
     let known = actuators.values().flat_map(|a: &Arc<dyn Actuator>| a.facts()).map(|(name, value)| (name.to_owned(), value));
     let facts = known.chain(plain.facts).collect();
-    let (kind, check) = check.unzip();
+    let heal = heal(plain.heal.as_deref(), &checks).map_err(|message| places.wrong(span, message))?;
+    let kinds: Vec<&str> = checks.iter().map(|(kind, _)| kind.as_str()).collect();
     let target = Target {
         name: plain.name,
         policy: plain.policy,
         actuators,
-        check: kind,
+        check: (!kinds.is_empty()).then(|| kinds.join(" and ")),
+        check_cannot_see: plain.check_cannot_see,
+        group: plain.group.map(String::from),
+        heal,
         soak: Duration::from_secs(plain.soak_seconds),
         verify_timeout: Duration::from_secs(plain.verify_timeout_seconds),
         facts,
     };
-    Ok(TargetConfig { target, check })
+    Ok(TargetConfig { target, checks })
 }
 
 /// The one entry of a table of kinds.
@@ -107,11 +133,20 @@ fn only<'i>(node: Node<'i>, places: &Places<'_>, what: &str) -> Result<(String, 
     }
 }
 
-fn check(node: Node<'_>, places: &Places<'_>) -> Result<(String, Arc<dyn Check>), ConfigError> {
-    let (name, span, settings) = only(node, places, "kind of check, such as [targets.check.application]")?;
-    let kind = checks::ALL.iter().find(|k| k.name() == name).ok_or_else(|| places.wrong(span.clone(), unknown(&name, checks::ALL.iter().map(|k| k.name()))))?;
-    let check = kind.build(ValueDeserializer::from(settings)).map_err(|e| tree::place(&e, span, places))?;
-    Ok((name, check.into()))
+/// Any kinds of checks, at least one.
+fn checks(node: Node<'_>, places: &Places<'_>) -> Result<Vec<(String, Arc<dyn Check>)>, ConfigError> {
+    let place = node.span();
+    let mut built: Vec<(String, Arc<dyn Check>)> = Vec::new();
+    for (name, span, settings) in Table::of(node, places)?.rest() {
+        let kind =
+            checks::ALL.iter().find(|k| k.name() == name).ok_or_else(|| places.wrong(span.clone(), unknown(&name, checks::ALL.iter().map(|k| k.name()))))?;
+        let check = kind.build(ValueDeserializer::from(settings)).map_err(|e| tree::place(&e, span, places))?;
+        built.push((name, check.into()));
+    }
+    if built.is_empty() {
+        return Err(places.wrong(place, "write at least one kind of check here, such as [targets.check.application]"));
+    }
+    Ok(built)
 }
 
 fn actuators(node: Node<'_>, places: &Places<'_>) -> Result<BTreeMap<Action, Arc<dyn Actuator>>, ConfigError> {

@@ -7,6 +7,7 @@
 pub mod drill;
 pub mod next;
 mod services;
+pub mod watch;
 
 pub use next::NextCall;
 pub use services::Services;

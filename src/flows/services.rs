@@ -9,8 +9,10 @@ use crate::{
     incident::Classifier,
     logs::Logs,
     playbook::{Facts, Library},
-    recovery::{Recovery, RecoveryError},
+    ports::process,
+    recovery::{Actor, Recovery, RecoveryError},
     types::{
+        bound,
         issue::{self, IssueType},
         lang::Lang,
         redact::Redactor,
@@ -58,6 +60,12 @@ impl Services {
             Ok(issue) if !known(id) => issue::playbook_for(issue),
             _ => id,
         }
+    }
+
+    /// Who acts through this process.
+    pub fn actor(&self, via: &str, client: Option<String>) -> Actor {
+        let untrusted_client = client.map(|name| self.clean_text(&bound::cut(&name, 100)));
+        Actor { via: via.to_owned(), os_user: process::os_user(), untrusted_client }
     }
 
     /// A text without secrets and hostile characters.

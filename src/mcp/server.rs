@@ -44,7 +44,9 @@ impl Server {
 
     async fn run(&self, tool: &'static Kind, request: CallToolRequestParams, context: &RequestContext<RoleServer>) -> CallToolResult {
         let cancel = context.ct.clone();
-        let call = AssertUnwindSafe((tool.call)(&self.services, request.arguments.unwrap_or_default(), cancel.clone())).catch_unwind();
+        let client = context.client_info().map(|client| format!("{} {}", client.name, client.version));
+        let caller = tools::Caller { cancel: cancel.clone(), via: "mcp stdio", client };
+        let call = AssertUnwindSafe((tool.call)(&self.services, request.arguments.unwrap_or_default(), caller)).catch_unwind();
         let ended = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(ToolError::new("cancelled", "the call was cancelled", "call again if it is still needed")),

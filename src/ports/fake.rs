@@ -4,32 +4,44 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{
     clock::Clock,
     exec::{Exec, ExecError, Finished, Invocation},
 };
+use crate::types::moment::Moment;
 
-/// A clock that stands still until told.
-pub struct FakeClock(Mutex<Timestamp>);
+/// Clocks that stand still until told.
+pub struct FakeClock(Mutex<Moment>);
 
 impl FakeClock {
-    /// Stands at this RFC 3339 moment.
+    /// Stands at this RFC 3339 moment, an hour after boot.
     pub fn at(moment: &str) -> Self {
-        Self(Mutex::new(moment.parse().expect("tests write valid moments")))
+        let at = moment.parse().expect("tests write valid moments");
+        Self(Mutex::new(Moment { at, boot: "a boot".to_owned(), uptime_ms: 3_600_000 }))
     }
 
-    /// Moves on, or back.
+    /// Stands here from now on.
+    pub fn set(&self, moment: Moment) {
+        *self.0.lock().expect("no test panics with the lock held") = moment;
+    }
+
+    /// Time passes.
     pub fn advance_seconds(&self, seconds: i64) {
-        let mut now = self.0.lock().expect("no test panics with the lock held");
-        *now += SignedDuration::from_secs(seconds);
+        self.set_wall_seconds(seconds);
+        self.0.lock().expect("no test panics with the lock held").uptime_ms += seconds * 1_000;
+    }
+
+    /// Somebody sets the wall clock; no time passes.
+    pub fn set_wall_seconds(&self, by: i64) {
+        self.0.lock().expect("no test panics with the lock held").at += SignedDuration::from_secs(by);
     }
 }
 
 impl Clock for FakeClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().expect("no test panics with the lock held")
+    fn moment(&self) -> Moment {
+        self.0.lock().expect("no test panics with the lock held").clone()
     }
 }
 

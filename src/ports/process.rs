@@ -22,6 +22,11 @@ pub fn this_process() -> String {
     identity(std::process::id()).unwrap_or_else(|| format!("unknown/{}", uuid::Uuid::new_v4()))
 }
 
+/// The user of the operating system as whom this process runs: `uid 1000`.
+pub fn os_user() -> String {
+    format!("uid {}", rustix::process::getuid().as_raw())
+}
+
 /// Whether the process of such a text is gone for certain. False when it cannot be told: another machine, another PID namespace.
 pub fn is_gone(identity_text: &str) -> bool {
     let parts: Vec<&str> = identity_text.split('/').collect();

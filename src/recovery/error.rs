@@ -1,6 +1,6 @@
 //! Why a recovery was refused. In every case nothing was called.
 
-use super::{Action, JournalError};
+use super::{Action, JournalError, PassphraseError};
 use crate::types::ids::OperationId;
 
 /// A refusal, with what to do.
@@ -52,6 +52,82 @@ pub enum RecoveryError {
         /// Until it may be tried again, seconds.
         remaining_seconds: i64,
     },
+    /// The kill switch is on.
+    #[error("recovery is stopped: {reason}")]
+    Halted {
+        /// Why.
+        reason: String,
+    },
+    /// A freeze holds.
+    #[error("target {target} is frozen: {reason}")]
+    Frozen {
+        /// The target.
+        target: String,
+        /// The window's name, or the reason and for how long.
+        reason: String,
+    },
+    /// A person must agree, and none could.
+    #[error("this needs a person's approval, and no approver is configured")]
+    NoApprover,
+    /// Too many failures in a row.
+    #[error("the circuit breaker of target {target} is open: its last {failures} recoveries failed")]
+    BreakerOpen {
+        /// The target.
+        target: String,
+        /// How many failed in a row.
+        failures: usize,
+    },
+    /// Automation does not help here.
+    #[error("target {target} needs a person: {why} within {hours} h")]
+    Escalated {
+        /// The target.
+        target: String,
+        /// What was counted.
+        why: String,
+        /// Over how long, hours.
+        hours: i64,
+    },
+    /// Too many actions this hour.
+    #[error("the budget of {limit} actions an hour is spent")]
+    BudgetSpent {
+        /// The limit.
+        limit: u32,
+    },
+    /// Too much of the group is unwell.
+    #[error("{unwell} of the {members} targets of group {group} are unwell, more than {limit_percent} %: the trouble is not in one of them")]
+    BlastRadius {
+        /// The group.
+        group: String,
+        /// How many are unwell.
+        unwell: usize,
+        /// How many there are.
+        members: usize,
+        /// The configured limit, percent.
+        limit_percent: u8,
+    },
+    /// Nobody can tell how things are.
+    #[error("the health of {what} cannot be told; acting would be blind")]
+    HealthUnknown {
+        /// Of what.
+        what: String,
+    },
+    /// The approver's passphrase is wrong.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+    /// There is nothing that could be taken back, or not any more.
+    #[error("operation {operation} cannot be undone: {why}")]
+    NotUndoable {
+        /// The operation.
+        operation: OperationId,
+        /// Why.
+        why: String,
+    },
+    /// A person must do it.
+    #[error("target {target} has policy approve, so a person undoes it")]
+    PersonNeeded {
+        /// The target.
+        target: String,
+    },
     /// Another operation acts on the target.
     #[error("operation {operation} is acting on target {target} right now")]
     InProgress {
@@ -69,6 +145,12 @@ pub enum RecoveryError {
     /// What would run is not what was approved.
     #[error("what operation {operation} would do now differs from what was approved")]
     Drift {
+        /// The operation.
+        operation: OperationId,
+    },
+    /// Its approval is nobody's.
+    #[error("the approval of operation {operation} is not signed by the configured approver")]
+    NotApproved {
         /// The operation.
         operation: OperationId,
     },
@@ -99,12 +181,25 @@ impl RecoveryError {
             Self::BadInput { .. } => "invalid_input",
             Self::NothingToDo { .. } => "nothing_to_do",
             Self::Cooldown { .. } => "cooldown",
+            Self::Halted { .. } => "halted",
+            Self::Frozen { .. } => "frozen",
+            Self::NoApprover => "no_approver",
+            Self::BreakerOpen { .. } => "breaker_open",
+            Self::Escalated { .. } => "escalated",
+            Self::BudgetSpent { .. } => "budget_spent",
+            Self::BlastRadius { .. } => "blast_radius",
+            Self::HealthUnknown { .. } => "health_unknown",
+            Self::Passphrase(_) => "passphrase_refused",
+            Self::NotUndoable { .. } => "not_undoable",
+            Self::PersonNeeded { .. } => "person_needed",
             Self::InProgress { .. } => "in_progress",
             Self::KeyConflict { .. } => "idempotency_conflict",
             Self::Drift { .. } => "drift",
+            Self::NotApproved { .. } => "not_approved",
             Self::UnknownOperation(_) => "unknown_operation",
             Self::NotPending { .. } => "not_pending",
             Self::Journal(JournalError::Fenced { .. }) => "fenced",
+            Self::Journal(JournalError::IllegalMove { .. }) => "illegal_move",
             Self::Journal(_) => "store_unavailable",
         }
     }
@@ -121,11 +216,29 @@ impl RecoveryError {
             Self::Cooldown { remaining_seconds, .. } => {
                 format!("look at get_recovery and run_health_checks; call again in {remaining_seconds} s if it is still needed")
             }
+            Self::Halted { .. } => "a person resumes with `opsmedic recover resume` on the machine, once it is safe".to_owned(),
+            Self::Frozen { .. } => "wait until the freeze is over; a person lifts one that was set by hand with `opsmedic recover unfreeze`".to_owned(),
+            Self::NoApprover => {
+                "a person runs `opsmedic recover passphrase` and puts the line it prints into [recovery] approver_key of the configuration".to_owned()
+            }
+            Self::BreakerOpen { target, .. } => {
+                format!("a person looks why they failed (get_recovery), mends that, and runs `opsmedic recover reset {target}` on the machine")
+            }
+            Self::Escalated { target, .. } => {
+                format!("a person finds the cause: get_playbook has the steps; after that `opsmedic recover reset {target}` on the machine allows recovery again")
+            }
+            Self::BudgetSpent { .. } => "wait, or a person acts by hand with get_playbook; so many actions in an hour point to a deeper trouble".to_owned(),
+            Self::BlastRadius { .. } => "look for what they share: run_health_checks, analyze_logs; a person may act by hand with get_playbook".to_owned(),
+            Self::HealthUnknown { .. } => "find out why its check cannot tell: run_health_checks; then call again".to_owned(),
+            Self::Passphrase(_) => "enter the passphrase whose key is in the configuration".to_owned(),
+            Self::NotUndoable { .. } => "get_recovery shows what was done; a person goes back by hand where that is needed".to_owned(),
+            Self::PersonNeeded { .. } => "ask a person to run `opsmedic recover undo OPERATION` on the machine".to_owned(),
             Self::InProgress { operation, .. } => format!("follow it with get_recovery operation_id {operation}"),
             Self::KeyConflict { operation } => format!("use a new key for a new recovery; get_recovery {operation} shows what the key was used for"),
-            Self::Drift { .. } => "call plan_recovery, then trigger_recovery with a new idempotency_key, and have the new plan approved".to_owned(),
+            Self::NotApproved { .. } | Self::Drift { .. } => "call plan_recovery, then trigger_recovery with a new idempotency_key, and have the new plan approved".to_owned(),
             Self::UnknownOperation(_) => "get_recovery without operation_id lists the recent ones".to_owned(),
             Self::NotPending { .. } => "get_recovery shows where it stands".to_owned(),
+            Self::Journal(JournalError::IllegalMove { .. }) => "get_recovery shows where it stands".to_owned(),
             Self::Journal(_) => "nothing was done; a person checks the store's path, its disk and its permissions".to_owned(),
         }
     }

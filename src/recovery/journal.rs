@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Operation, Outcome, State};
-use crate::types::{ids::OperationId, issue::IssueType, target::TargetName};
+use crate::types::{ids::OperationId, issue::IssueType, moment::Moment, target::TargetName};
 
 /// Why the journal did not do it. Nothing was acted on.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -31,6 +31,15 @@ pub enum JournalError {
     /// The idempotency key was taken in the meantime.
     #[error("the idempotency key is in use")]
     KeyTaken,
+    /// An operation for the same trouble was recorded in the meantime and waits for approval.
+    #[error("operation {id} waits for the same trouble")]
+    Waiting {
+        /// The operation.
+        id: OperationId,
+    },
+    /// The intent was not written, because something that must not be overrun said no in the same transaction.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Which process holds a lease: enough to tell whether it still lives.
@@ -49,6 +58,8 @@ pub struct Lease {
     pub operation: OperationId,
     /// Rises with every new holder; a holder with an old number is refused.
     pub fence: i64,
+    /// When it was taken.
+    pub taken: Moment,
 }
 
 /// Which operations to list, newest first.
@@ -71,19 +82,39 @@ pub struct PastAttempt {
     pub issue_type: IssueType,
     /// The action.
     pub action: Action,
-    /// When it started.
-    pub started_at: Timestamp,
+    /// When its intent was journaled.
+    pub began: Moment,
     /// How it ended.
     pub outcome: Outcome,
 }
 
-/// The durable record of operations, attempts and leases.
+/// An ended operation as circuit breaker and escalation see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastOperation {
+    /// The store's own count: rises with every operation.
+    pub row: i64,
+    /// The issue.
+    pub issue_type: IssueType,
+    /// How it ended.
+    pub state: State,
+    /// When it was recorded.
+    pub began: Moment,
+}
+
+/// What must hold in the transaction that journals an intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// At most so many actions an hour over all targets; none for an undo, which a spent budget must not keep from mending.
+    pub actions_per_hour: Option<u32>,
+}
+
+/// The durable record of operations, attempts and leases. Every write of an operation adds its line to the audit in the same transaction.
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Adds an operation.
     ///
     /// # Errors
-    /// `KeyTaken` when its idempotency key exists.
+    /// `KeyTaken` when its idempotency key exists, `Waiting` when it is planned and another one waits for the same trouble.
     async fn create(&self, operation: &Operation) -> Result<(), JournalError>;
 
     /// Writes an operation that was in state `from`. With a lease, only while the lease holds.
@@ -91,6 +122,12 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// `IllegalMove`, or `Fenced` when the stored state or the lease is another.
     async fn update(&self, operation: &Operation, from: State, lease: Option<&Lease>) -> Result<(), JournalError>;
+
+    /// Writes the intent of the last attempt, unless the kill switch or the limits say no at that very moment.
+    ///
+    /// # Errors
+    /// As [`Journal::update`], and `Refused`.
+    async fn begin(&self, operation: &Operation, from: State, lease: &Lease, limits: Limits) -> Result<(), JournalError>;
 
     /// One operation.
     async fn get(&self, id: &OperationId) -> Result<Option<Operation>, JournalError>;
@@ -101,8 +138,14 @@ pub trait Journal: Send + Sync {
     /// Operations, newest first.
     async fn list(&self, filter: &OperationFilter) -> Result<Vec<Operation>, JournalError>;
 
-    /// Attempts on a target that started after `since`, or in the future of a clock that was set back.
-    async fn attempts(&self, target: &TargetName, since: Timestamp) -> Result<Vec<PastAttempt>, JournalError>;
+    /// The newest attempts on a target, but for those of one operation.
+    async fn attempts(&self, target: &TargetName, except: Option<&OperationId>) -> Result<Vec<PastAttempt>, JournalError>;
+
+    /// The newest ended operations on a target that called something, newest first.
+    async fn past(&self, target: &TargetName) -> Result<Vec<PastOperation>, JournalError>;
+
+    /// Actions called on any target within the hour before now.
+    async fn actions_last_hour(&self, now: &Moment) -> Result<u32, JournalError>;
 
     /// Takes the lease of a target if nobody holds it.
     ///
@@ -113,7 +156,7 @@ pub trait Journal: Send + Sync {
         target: &TargetName,
         operation: &OperationId,
         owner: &Owner,
-        now: Timestamp,
+        now: &Moment,
         ttl: SignedDuration,
     ) -> Result<Result<Lease, OperationId>, JournalError>;
 
@@ -121,11 +164,11 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// `Fenced` when it went to another.
-    async fn renew(&self, lease: &Lease, now: Timestamp, ttl: SignedDuration) -> Result<(), JournalError>;
+    async fn renew(&self, lease: &Lease, now: &Moment, ttl: SignedDuration) -> Result<(), JournalError>;
 
     /// Gives a lease back; no error if it is gone.
     async fn release(&self, lease: &Lease) -> Result<(), JournalError>;
 
     /// Marks operations as interrupted that were running under an owner that `is_dead` or whose lease ran out, and returns them.
-    async fn interrupt_orphans(&self, now: Timestamp, is_dead: IsDead<'_>) -> Result<Vec<Operation>, JournalError>;
+    async fn interrupt_orphans(&self, now: &Moment, is_dead: IsDead<'_>) -> Result<Vec<Operation>, JournalError>;
 }

@@ -7,26 +7,40 @@
 //! passed for the soak time.
 
 pub mod actions;
+mod admit;
+mod approval;
+mod audit;
+mod controls;
 mod engine;
 mod error;
 mod guard;
 mod journal;
 mod operation;
+mod people;
 mod plan;
 mod run;
+mod runner;
 mod settings;
+mod state;
 mod stats;
 mod strategy;
+mod takeback;
 mod target;
 mod verify;
 
 pub use actions::{Act, ActError, Actuator, ActuatorKind, Context, Postcondition, Prepared, Probe, Snapshot};
-pub use engine::{Parts, Recovery, TriggerRequest};
+pub use admit::TriggerRequest;
+pub use approval::{ApproverKey, PassphraseError};
+pub use audit::{Audit, AuditEvent, AuditLine, GENESIS, Verified, Verifier};
+pub use controls::{Change, ControlState, Controls, Freeze};
+pub use engine::{Parts, Records, Recovery};
 pub use error::RecoveryError;
-pub use journal::{IsDead, Journal, JournalError, Lease, OperationFilter, Owner, PastAttempt};
-pub use operation::{Attempt, Operation, Outcome, State};
+pub use guard::FreezeWindow;
+pub use journal::{IsDead, Journal, JournalError, Lease, Limits, OperationFilter, Owner, PastAttempt, PastOperation};
+pub use operation::{Actor, Attempt, Operation, Outcome, Receipt};
 pub use plan::{Plan, PlanStep};
-pub use settings::RecoverySettings;
+pub use settings::{RecoverySettings, WatchSettings};
+pub use state::{State, may_follow};
 pub use stats::Statistics;
 pub use strategy::{Action, Risk, default_strategy};
 pub use target::Target;

@@ -1,75 +1,28 @@
-//! An operation, its attempts, and the states it may go through.
+//! An operation and its attempts.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Plan};
-use crate::types::{ids::OperationId, issue::IssueType, target::TargetName};
+use super::{Action, Plan, Snapshot, State};
+use crate::types::{ids::OperationId, issue::IssueType, moment::Moment, target::TargetName};
 
-/// Where an operation stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+/// Who asked. Taken from the connection and the operating system, not from what a caller says, but for `untrusted_client`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
-pub enum State {
-    /// Waits for approval; nothing was called.
-    Planned,
-    /// Approved, by a person or by policy `auto`; nothing was called.
-    Approved,
-    /// An action is being called.
-    Running,
-    /// An action was called; the target is watched.
-    Verifying,
-    /// The target's check passed for the soak time.
-    Succeeded,
-    /// No action could be carried out.
-    Failed,
-    /// Actions were carried out, the target did not get well.
-    FailedVerification,
-    /// A call went out and its end could not be seen. Never retried by itself.
-    Unknown,
-    /// The process that ran it ended in the middle.
-    Interrupted,
-    /// Waited too long for approval; nothing was called.
-    Expired,
+pub struct Actor {
+    /// The way in: `mcp stdio`, `command line`, `watch`.
+    pub via: String,
+    /// The user of the operating system as whom this process runs, such as `uid 1000`.
+    pub os_user: String,
+    /// What the MCP client calls itself; untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untrusted_client: Option<String>,
 }
 
-impl State {
-    /// The states that may follow. Anything else is a defect and is refused.
-    pub fn next(self) -> &'static [Self] {
-        match self {
-            Self::Planned => &[Self::Approved, Self::Expired],
-            Self::Approved => &[Self::Running, Self::Failed, Self::Expired],
-            Self::Running => &[Self::Running, Self::Verifying, Self::Failed, Self::FailedVerification, Self::Unknown, Self::Interrupted],
-            Self::Verifying => &[Self::Running, Self::Succeeded, Self::Failed, Self::FailedVerification, Self::Interrupted],
-            Self::Succeeded | Self::Failed | Self::FailedVerification | Self::Unknown | Self::Interrupted | Self::Expired => &[],
-        }
-    }
-
-    /// Whether the operation is over.
-    pub fn is_final(self) -> bool {
-        self.next().is_empty()
-    }
-
-    /// Whether something is being done right now.
-    pub fn is_active(self) -> bool {
-        matches!(self, Self::Running | Self::Verifying)
-    }
-
-    /// The name on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Approved => "approved",
-            Self::Running => "running",
-            Self::Verifying => "verifying",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::FailedVerification => "failed_verification",
-            Self::Unknown => "unknown",
-            Self::Interrupted => "interrupted",
-            Self::Expired => "expired",
-        }
+impl std::fmt::Display for Actor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.via, self.os_user)
     }
 }
 
@@ -92,6 +45,23 @@ pub enum Outcome {
     Interrupted,
     /// What would be called was no longer what was planned; nothing was called.
     Drift,
+    /// A person stopped it, or its lease was gone, before the call; nothing was called.
+    Stopped,
+}
+
+/// What an action changed: saved before and after, so that it can be taken back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Receipt {
+    /// How it was before. Values may come from servers: untrusted.
+    #[serde(default, skip_serializing_if = "Snapshot::is_empty")]
+    pub untrusted_prior: Snapshot,
+    /// How the action left it; absent when the end of the call was not seen. Untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untrusted_left: Option<Snapshot>,
+    /// What an undo would do; absent where there is no way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
 }
 
 /// One action of an operation.
@@ -118,6 +88,15 @@ pub struct Attempt {
     /// Output of what was called; untrusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untrusted_output: Option<String>,
+    /// Whether this took the action back instead of carrying it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undo: bool,
+    /// What it changed.
+    #[serde(default)]
+    pub receipt: Receipt,
+    /// When its intent was journaled, by the clock that nobody can set; the store keeps it for the guards.
+    #[serde(skip)]
+    pub began: Moment,
 }
 
 /// A recovery operation.
@@ -132,6 +111,12 @@ pub struct Operation {
     pub target: TargetName,
     /// Why, in the caller's words; untrusted.
     pub untrusted_reason: String,
+    /// Who asked.
+    #[serde(default)]
+    pub requested_by: Actor,
+    /// Whether no person and no model asked, but the self-healing loop: destructive actions then wait for approval even where the policy is `auto`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unattended: bool,
     /// The caller's key, if it gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
@@ -144,21 +129,54 @@ pub struct Operation {
     /// Who approved it: an OS user, or `policy auto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
+    /// The approver's signature over operation, plan digest and expiry; only who knows the passphrase can make it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_signature: Option<String>,
     /// Until when it waits for approval, or until when its approval holds.
     #[schemars(with = "String")]
     pub expires_at: Timestamp,
     /// The actions called so far.
     pub attempts: Vec<Attempt>,
-    /// The target's check right before the first action.
+    /// The target's checks right before the first action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// The target's check at the end.
+    /// The target's checks at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// How well it was before, 0 to 100; absent when no check could tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_before: Option<u8>,
+    /// How well it is at the end, 0 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_after: Option<u8>,
+    /// Whether it got well before anything was called.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub healed_by_itself: bool,
+    /// What a later look at an unknown or interrupted operation found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<String>,
     /// When it was asked for.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
     /// When it last changed.
     #[schemars(with = "String")]
     pub updated_at: Timestamp,
+    /// Since when it waits for approval, or since when its approval holds, by the clock that nobody can set.
+    #[serde(skip)]
+    pub waits_since: Moment,
+}
+
+impl Operation {
+    /// Whether a person approved it.
+    pub fn approved_by_person(&self) -> bool {
+        self.approval_signature.is_some()
+    }
+
+    /// The last attempt that carried an action out and was not taken back.
+    pub fn to_undo(&self) -> Option<&Attempt> {
+        match self.attempts.last() {
+            Some(last) if last.undo && last.outcome == Outcome::Succeeded => None,
+            _ => self.attempts.iter().rev().find(|a| !a.undo && matches!(a.outcome, Outcome::Succeeded | Outcome::FailedVerification)),
+        }
+    }
 }

@@ -20,6 +20,7 @@ use crate::{
     types::{
         ids::OperationId,
         issue::IssueType,
+        moment::Moment,
         redact::Redactor,
         target::{Policy, TargetName},
     },
@@ -28,12 +29,41 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(10);
 
 /// Counts calls; what an act does is scripted.
-#[derive(Default)]
 struct FakeActuator {
+    vitals: Arc<FakeVitals>,
     calls: AtomicUsize,
+    undos: AtomicUsize,
     call: Mutex<String>,
     result: Mutex<Option<ActError>>,
+    /// How the target is after an act that works.
+    heals_to: Mutex<Vital>,
     hang: AtomicBool,
+    can_undo: AtomicBool,
+    state: Mutex<String>,
+    probe: Mutex<Probe>,
+    condition: Mutex<Postcondition>,
+}
+
+impl FakeActuator {
+    fn on(vitals: &Arc<FakeVitals>) -> Arc<Self> {
+        Arc::new(Self {
+            vitals: vitals.clone(),
+            calls: AtomicUsize::new(0),
+            undos: AtomicUsize::new(0),
+            call: Mutex::new(String::new()),
+            result: Mutex::new(None),
+            heals_to: Mutex::new(vital(100)),
+            hang: AtomicBool::new(false),
+            can_undo: AtomicBool::new(false),
+            state: Mutex::new("before".to_owned()),
+            probe: Mutex::new(Probe::CannotTell("a fake".to_owned())),
+            condition: Mutex::new(Postcondition::Holds("it is there".to_owned())),
+        })
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::from([("state".to_owned(), self.state.lock().expect("no panic").clone())])
+    }
 }
 
 #[async_trait]
@@ -43,7 +73,8 @@ impl Actuator for FakeActuator {
     }
 
     async fn prepare(&self, _ports: &Ports) -> Result<Prepared, String> {
-        Ok(Prepared { call: self.call.lock().expect("no panic").clone(), ..Default::default() })
+        let undo = self.can_undo.load(Ordering::SeqCst).then(|| "undo it".to_owned());
+        Ok(Prepared { call: self.call.lock().expect("no panic").clone(), prior: self.snapshot(), undo, ..Default::default() })
     }
 
     async fn act(&self, _ports: &Ports, _prepared: &Prepared, _context: &Context) -> Result<Act, ActError> {
@@ -51,18 +82,106 @@ impl Actuator for FakeActuator {
         if self.hang.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        let result = self.result.lock().expect("no panic").clone();
-        result.map_or_else(|| Ok(Act { message: "done".to_owned(), untrusted_output: Some("password=canary-1".to_owned()), ..Default::default() }), Err)
+        if let Some(error) = self.result.lock().expect("no panic").clone() {
+            return Err(error);
+        }
+        "after".clone_into(&mut self.state.lock().expect("no panic"));
+        *self.vitals.0.lock().expect("no panic") = self.heals_to.lock().expect("no panic").clone();
+        Ok(Act { message: "done".to_owned(), untrusted_output: Some("password=canary-1".to_owned()), left: self.snapshot() })
+    }
+
+    async fn verify(&self, _ports: &Ports, _left: &Snapshot) -> Postcondition {
+        self.condition.lock().expect("no panic").clone()
+    }
+
+    async fn probe(&self, _ports: &Ports, _prior: &Snapshot) -> Probe {
+        self.probe.lock().expect("no panic").clone()
+    }
+
+    async fn observe(&self, _ports: &Ports) -> Result<Snapshot, String> {
+        Ok(self.snapshot())
+    }
+
+    async fn undo(&self, _ports: &Ports, prior: &Snapshot, _context: &Context) -> Result<Act, ActError> {
+        self.undos.fetch_add(1, Ordering::SeqCst);
+        self.state.lock().expect("no panic").clone_from(&prior["state"]);
+        Ok(Act { left: self.snapshot(), ..Act::said("back") })
     }
 }
 
-struct FakeVitals(AtomicBool);
+/// How the target is; an act that works changes it.
+struct FakeVitals(Mutex<Vital>);
+
+/// A score of 100 is well, of 255 unknown.
+fn vital(score: u8) -> Vital {
+    Vital { well: score == 100, unknown: score == 255, score: (score <= 100).then_some(score), summary: format!("score {score}") }
+}
 
 #[async_trait]
 impl Vitals for FakeVitals {
     async fn look(&self, _target: &TargetName) -> Vital {
-        let well = self.0.load(Ordering::SeqCst);
-        Vital { well, summary: if well { "ok" } else { "down" }.to_owned() }
+        self.0.lock().expect("no panic").clone()
+    }
+}
+
+const PASSPHRASE: &str = "correct horse";
+
+/// Made once: a key costs an Argon2 run.
+pub(super) fn approver_key() -> ApproverKey {
+    static KEY: std::sync::OnceLock<ApproverKey> = std::sync::OnceLock::new();
+    KEY.get_or_init(|| ApproverKey::make(PASSPHRASE).expect("long enough")).clone()
+}
+
+pub(super) fn a_target() -> Target {
+    Target {
+        name: "shop".parse().expect("a name"),
+        policy: Policy::Auto,
+        actuators: BTreeMap::new(),
+        check: Some("application".to_owned()),
+        check_cannot_see: Vec::new(),
+        group: None,
+        heal: None,
+        soak: Duration::ZERO,
+        verify_timeout: Duration::ZERO,
+        facts: BTreeMap::new(),
+    }
+}
+
+pub(super) fn an_operation() -> Operation {
+    let now: jiff::Timestamp = "2026-11-23T03:00:00Z".parse().expect("a constant");
+    let target = a_target();
+    let plan = Plan {
+        issue_type: IssueType::ServiceUnavailable,
+        target: target.name.clone(),
+        policy: target.policy,
+        steps: Vec::new(),
+        verification: String::new(),
+        digest: "d".repeat(64),
+    };
+    Operation {
+        operation_id: OperationId::random(),
+        issue_type: plan.issue_type,
+        target: target.name,
+        untrusted_reason: "it is down".to_owned(),
+        requested_by: Actor::default(),
+        unattended: false,
+        idempotency_key: None,
+        state: State::Planned,
+        message: String::new(),
+        plan,
+        approved_by: None,
+        approval_signature: None,
+        expires_at: now + SignedDuration::from_mins(30),
+        attempts: Vec::new(),
+        before: None,
+        after: None,
+        score_before: None,
+        score_after: None,
+        healed_by_itself: false,
+        probe: None,
+        created_at: now,
+        updated_at: now,
+        waits_since: Moment::by_wall(now),
     }
 }
 
@@ -72,27 +191,25 @@ struct Bench {
     failover: Arc<FakeActuator>,
     vitals: Arc<FakeVitals>,
     clock: Arc<FakeClock>,
+    store: Arc<Store>,
 }
 
 fn bench(folder: &Path, policy: Policy, read_only: bool) -> Bench {
-    let (restart, failover) = (Arc::new(FakeActuator::default()), Arc::new(FakeActuator::default()));
-    let vitals = Arc::new(FakeVitals(AtomicBool::new(true)));
+    bench_with(folder, read_only, RecoverySettings::default(), Target { policy, ..a_target() })
+}
+
+fn bench_with(folder: &Path, read_only: bool, settings: RecoverySettings, target: Target) -> Bench {
+    let vitals = Arc::new(FakeVitals(Mutex::new(vital(0))));
+    let (restart, failover) = (FakeActuator::on(&vitals), FakeActuator::on(&vitals));
     let clock = Arc::new(FakeClock::at("2026-11-23T03:00:00Z"));
     let actuators: BTreeMap<Action, Arc<dyn Actuator>> =
         BTreeMap::from([(Action::RestartService, restart.clone() as _), (Action::Failover, failover.clone() as _)]);
-    let target = Target {
-        name: "shop".parse().expect("a name"),
-        policy,
-        actuators,
-        check: Some("application".to_owned()),
-        soak: Duration::ZERO,
-        verify_timeout: Duration::ZERO,
-        facts: BTreeMap::new(),
-    };
+    let target = Target { actuators, ..target };
+    let store = Arc::new(Store::at(folder.join("opsmedic.db")));
     let parts = Parts {
-        settings: RecoverySettings::default(),
+        settings: RecoverySettings { approver_key: Some(approver_key()), ..settings },
         targets: BTreeMap::from([(target.name.clone(), target)]),
-        journal: Arc::new(Store::at(folder.join("opsmedic.db"))),
+        journal: store.clone(),
         vitals: vitals.clone(),
         ports: Ports { clock: clock.clone(), exec: Arc::new(SystemExec), http: Arc::new(Client::default()) },
         owner: Owner("test".to_owned()),
@@ -100,11 +217,34 @@ fn bench(folder: &Path, policy: Policy, read_only: bool) -> Bench {
         config_option: String::new(),
         read_only,
     };
-    Bench { recovery: Recovery::new(parts), restart, failover, vitals, clock }
+    Bench { recovery: Recovery::new(parts), restart, failover, vitals, clock, store }
+}
+
+impl Bench {
+    /// Breaks the target and triggers.
+    async fn trigger(&self, issue: IssueType, key: Option<&str>) -> Result<Operation, RecoveryError> {
+        *self.vitals.0.lock().expect("no panic") = vital(0);
+        self.recovery.trigger(request(issue, key), WAIT).await
+    }
+
+    async fn approve(&self, id: &OperationId) -> Result<Operation, RecoveryError> {
+        self.recovery.approve(id, &person(), PASSPHRASE).await
+    }
+}
+
+fn person() -> Actor {
+    Actor { via: "command line".to_owned(), os_user: "uid 0".to_owned(), untrusted_client: None }
 }
 
 fn request(issue: IssueType, key: Option<&str>) -> TriggerRequest {
-    TriggerRequest { issue_type: issue, target: "shop".to_owned(), reason: "it is down".to_owned(), idempotency_key: key.map(str::to_owned) }
+    TriggerRequest {
+        issue_type: issue,
+        target: "shop".to_owned(),
+        reason: "it is down".to_owned(),
+        idempotency_key: key.map(str::to_owned),
+        who: Actor::default(),
+        unattended: false,
+    }
 }
 
 fn calls(actuator: &FakeActuator) -> usize {
@@ -119,24 +259,27 @@ fn code(result: Result<Operation, RecoveryError>) -> &'static str {
 async fn acts_verifies_records_and_then_cools_down_over_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let first = bench(folder.path(), Policy::Auto, false);
-    let done = first.recovery.trigger(request(IssueType::ServiceUnavailable, Some("k1")), WAIT).await.expect("runs");
+    let done = first.trigger(IssueType::ServiceUnavailable, Some("k1")).await.expect("runs");
     assert_eq!((done.state, calls(&first.restart), calls(&first.failover)), (State::Succeeded, 1, 0));
-    assert_eq!((done.before.as_deref(), done.after.as_deref()), (Some("ok"), Some("ok")));
+    assert_eq!((done.before.as_deref(), done.after.as_deref()), (Some("score 0"), Some("score 100; it is there")));
     assert_eq!(done.attempts[0].untrusted_output.as_deref(), Some("password=[redacted]"));
     // The same key gives the same operation; another key is in cooldown.
-    let again = first.recovery.trigger(request(IssueType::ServiceUnavailable, Some("k1")), WAIT).await.expect("known");
+    let again = first.trigger(IssueType::ServiceUnavailable, Some("k1")).await.expect("known");
     assert_eq!(again.operation_id, done.operation_id);
-    assert_eq!(code(first.recovery.trigger(request(IssueType::ServiceUnavailable, Some("k2")), WAIT).await), "cooldown");
-    assert_eq!(code(first.recovery.trigger(request(IssueType::HighLatency, Some("k1")), WAIT).await), "idempotency_conflict");
+    assert_eq!(code(first.trigger(IssueType::ServiceUnavailable, Some("k2")).await), "cooldown");
+    assert_eq!(code(first.trigger(IssueType::HighLatency, Some("k1")).await), "idempotency_conflict");
     // Renaming the issue leaves only actions that were not tried.
-    assert_eq!(code(first.recovery.trigger(request(IssueType::MemoryExhaustion, None), WAIT).await), "cooldown");
+    assert_eq!(code(first.trigger(IssueType::MemoryExhaustion, None).await), "cooldown");
 
     let second = bench(folder.path(), Policy::Auto, false);
-    assert_eq!(code(second.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "cooldown");
-    second.clock.advance_seconds(-86_400);
-    assert_eq!(code(second.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "cooldown");
-    second.clock.advance_seconds(86_400 + 301);
-    assert_eq!(code(second.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "succeeded");
+    assert_eq!(code(second.trigger(IssueType::ServiceUnavailable, None).await), "cooldown");
+    second.clock.set_wall_seconds(-86_400);
+    assert_eq!(code(second.trigger(IssueType::ServiceUnavailable, None).await), "cooldown");
+    second.clock.set_wall_seconds(2 * 86_400);
+    assert_eq!(code(second.trigger(IssueType::ServiceUnavailable, None).await), "cooldown");
+    second.clock.set_wall_seconds(-86_400);
+    second.clock.advance_seconds(301);
+    assert_eq!(code(second.trigger(IssueType::ServiceUnavailable, None).await), "succeeded");
     assert_eq!(calls(&second.restart), 1);
     let stats = second.recovery.statistics(None).await.expect("reads");
     assert_eq!((stats.ended, stats.succeeded, stats.by_action["restart_service"].as_str()), (2, 2, "2/2"));
@@ -147,53 +290,54 @@ async fn a_failure_goes_on_to_the_next_action_and_a_timeout_stops() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
     *bench.restart.result.lock().expect("no panic") = Some(ActError::failed("no"));
-    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
     let outcomes: Vec<Outcome> = done.attempts.iter().map(|a| a.outcome).collect();
     assert_eq!((done.state, outcomes), (State::Succeeded, vec![Outcome::Failed, Outcome::Succeeded]));
 
     bench.clock.advance_seconds(301);
     *bench.restart.result.lock().expect("no panic") = Some(ActError::unknown("timed out"));
-    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
     assert_eq!((done.state, done.attempts.len()), (State::Unknown, 1));
 
     bench.clock.advance_seconds(301);
     *bench.restart.result.lock().expect("no panic") = None;
-    bench.vitals.0.store(false, Ordering::SeqCst);
-    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    *bench.restart.heals_to.lock().expect("no panic") = vital(0);
+    *bench.failover.heals_to.lock().expect("no panic") = vital(0);
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
     assert_eq!((done.state, done.attempts.len(), done.after.is_some()), (State::FailedVerification, 2, true));
     // Cooldown follows failures too.
-    assert_eq!(code(bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "cooldown");
+    assert_eq!(code(bench.trigger(IssueType::ServiceUnavailable, None).await), "cooldown");
 }
 
 #[tokio::test]
 async fn approval_is_needed_once_expires_and_is_bound_to_the_plan() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Approve, false);
-    let waiting = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("a")), WAIT).await.expect("recorded");
+    let waiting = bench.trigger(IssueType::ServiceUnavailable, Some("a")).await.expect("recorded");
     assert_eq!((waiting.state, calls(&bench.restart)), (State::Planned, 0));
     assert!(waiting.message.contains(&format!("opsmedic recover approve {}", waiting.operation_id)));
     // A model that mints a new key joins the same operation.
-    let joined = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("b")), WAIT).await.expect("joined");
+    let joined = bench.trigger(IssueType::ServiceUnavailable, Some("b")).await.expect("joined");
     assert_eq!((joined.operation_id.clone(), joined.state), (waiting.operation_id.clone(), State::Planned));
-    bench.recovery.approve(&waiting.operation_id, "uid 0").await.expect("approves");
-    assert_eq!(bench.recovery.approve(&waiting.operation_id, "uid 0").await.expect_err("once").code(), "not_pending");
-    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("a")), WAIT).await.expect("runs");
+    bench.approve(&waiting.operation_id).await.expect("approves");
+    assert_eq!(bench.approve(&waiting.operation_id).await.expect_err("once").code(), "not_pending");
+    let done = bench.trigger(IssueType::ServiceUnavailable, Some("a")).await.expect("runs");
     assert_eq!((done.state, done.approved_by.as_deref(), calls(&bench.restart)), (State::Succeeded, Some("uid 0"), 1));
 
     // Drift: what would be called changed after the approval.
     bench.clock.advance_seconds(301);
-    let waiting = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("c")), WAIT).await.expect("recorded");
-    bench.recovery.approve(&waiting.operation_id, "uid 0").await.expect("approves");
+    let waiting = bench.trigger(IssueType::ServiceUnavailable, Some("c")).await.expect("recorded");
+    bench.approve(&waiting.operation_id).await.expect("approves");
     "something else".clone_into(&mut bench.restart.call.lock().expect("no panic"));
-    assert_eq!(code(bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("c")), WAIT).await), "drift");
+    assert_eq!(code(bench.trigger(IssueType::ServiceUnavailable, Some("c")).await), "drift");
     assert_eq!(calls(&bench.restart), 1);
 
     // Expiry.
-    let waiting = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("d")), WAIT).await.expect("recorded");
+    let waiting = bench.trigger(IssueType::ServiceUnavailable, Some("d")).await.expect("recorded");
     bench.clock.advance_seconds(31 * 60);
     assert_eq!(bench.recovery.get(&waiting.operation_id).await.expect("reads").state, State::Expired);
-    assert_eq!(bench.recovery.approve(&waiting.operation_id, "uid 0").await.expect_err("too late").code(), "not_pending");
-    assert_eq!(code(bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("d")), WAIT).await), "expired");
+    assert_eq!(bench.approve(&waiting.operation_id).await.expect_err("too late").code(), "not_pending");
+    assert_eq!(code(bench.trigger(IssueType::ServiceUnavailable, Some("d")).await), "expired");
 }
 
 #[tokio::test]
@@ -213,7 +357,7 @@ async fn refusals_call_nothing() {
         assert_eq!(calls(&bench.restart), 0);
     }
     let bench = bench(folder.path(), Policy::Auto, false);
-    assert_eq!(code(bench.recovery.trigger(request(IssueType::HighLatency, None), WAIT).await), "nothing_to_do");
+    assert_eq!(code(bench.trigger(IssueType::HighLatency, None).await), "nothing_to_do");
     assert_eq!(
         code(bench.recovery.trigger(TriggerRequest { reason: " ".to_owned(), ..request(IssueType::ServiceUnavailable, None) }, WAIT).await),
         "invalid_input"
@@ -240,7 +384,7 @@ async fn a_shutdown_in_the_middle_is_recorded_and_a_crash_is_found_at_the_next_s
     stopped.restart.hang.store(true, Ordering::SeqCst);
     let running = stopped.recovery.trigger(request(IssueType::ServiceUnavailable, None), Duration::from_millis(300)).await.expect("a handle");
     assert_eq!(running.state, State::Running);
-    assert_eq!(code(stopped.recovery.trigger(request(IssueType::HighErrorRate, None), WAIT).await), "in_progress");
+    assert_eq!(code(stopped.trigger(IssueType::HighErrorRate, None).await), "in_progress");
     stopped.recovery.shut_down().await;
     let after = stopped.recovery.get(&running.operation_id).await.expect("reads");
     assert_eq!((after.state, after.attempts[0].outcome), (State::Interrupted, Outcome::Interrupted));
@@ -255,7 +399,7 @@ async fn a_shutdown_in_the_middle_is_recorded_and_a_crash_is_found_at_the_next_s
     assert!(next.recovery.interrupt_orphans(&|_| false).await.expect("reads").is_empty(), "its holder may live");
     let orphans = next.recovery.interrupt_orphans(&|owner| owner.0 == "test").await.expect("writes");
     assert_eq!((orphans.len(), orphans[0].operation_id.clone(), orphans[0].state), (1, running.operation_id.clone(), State::Interrupted));
-    assert_eq!(code(next.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "cooldown");
+    assert_eq!(code(next.trigger(IssueType::ServiceUnavailable, None).await), "cooldown");
     assert_eq!(calls(&next.restart), 0);
     // The dead one is fenced if it comes back: it can no longer say that the action went well.
     let late = Operation { state: State::Verifying, ..running };
@@ -268,7 +412,7 @@ async fn a_store_that_cannot_be_used_means_nothing_is_done() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("opsmedic.db"), "not a database at all, but a file that somebody else may want to keep as it is").expect("writes");
     let bench = bench(folder.path(), Policy::Auto, false);
-    assert_eq!(code(bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await), "store_unavailable");
+    assert_eq!(code(bench.trigger(IssueType::ServiceUnavailable, None).await), "store_unavailable");
     assert_eq!(calls(&bench.restart), 0);
 }
 
@@ -278,7 +422,7 @@ async fn an_intent_that_cannot_be_written_is_not_acted_on() {
     let bench = bench(folder.path(), Policy::Auto, false);
     // The operation is recorded, then the write of its intent fails.
     Store::at(folder.path().join("opsmedic.db")).refuse_attempts().await.expect("writes");
-    let ended = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("recorded");
+    let ended = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("recorded");
     assert_eq!((ended.state, ended.attempts.len(), calls(&bench.restart), calls(&bench.failover)), (State::Failed, 0, 0, 0));
 }
 
@@ -287,30 +431,24 @@ async fn illegal_moves_and_overtaken_holders_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
     let journal = Store::at(folder.path().join("opsmedic.db"));
-    let mut done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    let mut done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
     done.state = State::Running;
     assert!(matches!(journal.update(&done, State::Succeeded, None).await, Err(JournalError::IllegalMove { .. })));
+    done.attempts[0].outcome = Outcome::Started;
     assert!(matches!(journal.update(&done, State::Approved, None).await, Err(JournalError::Fenced { .. })));
-    let (target, now) = ("shop".parse().expect("a name"), bench.clock.now());
+    let (target, now) = ("shop".parse().expect("a name"), bench.clock.moment());
     let (a, b) = (OperationId::random(), OperationId::random());
     let ttl = SignedDuration::from_secs(10);
     let owner = Owner("x".to_owned());
-    let lease = journal.acquire(&target, &a, &owner, now, ttl).await.expect("works").expect("free");
-    assert_eq!(journal.acquire(&target, &b, &owner, now, ttl).await.expect("works"), Err(a));
-    let later = now + SignedDuration::from_secs(11);
-    let newer = journal.acquire(&target, &b, &owner, later, ttl).await.expect("works").expect("run out");
+    let lease = journal.acquire(&target, &a, &owner, &now, ttl).await.expect("works").expect("free");
+    assert_eq!(journal.acquire(&target, &b, &owner, &now, ttl).await.expect("works"), Err(a));
+    let mut later = now.clone();
+    later.uptime_ms += 11_000;
+    let newer = journal.acquire(&target, &b, &owner, &later, ttl).await.expect("works").expect("run out");
     assert!(newer.fence > lease.fence);
-    assert!(matches!(journal.renew(&lease, later, ttl).await, Err(JournalError::Fenced { .. })));
+    assert!(matches!(journal.renew(&lease, &later, ttl).await, Err(JournalError::Fenced { .. })));
 }
 
-#[test]
-fn final_states_have_no_exit_and_every_state_can_be_left_or_is_final() {
-    for state in [State::Succeeded, State::Failed, State::FailedVerification, State::Unknown, State::Interrupted, State::Expired] {
-        assert!(state.is_final() && !state.is_active());
-    }
-    for state in [State::Planned, State::Approved, State::Running, State::Verifying] {
-        assert!(!state.is_final() && !state.next().contains(&State::Planned));
-    }
-    assert!(!State::Planned.next().contains(&State::Running), "nothing runs without approval");
-    assert!(State::Running.next().iter().all(|s| *s != State::Succeeded), "nothing succeeds without verification");
-}
+mod machine;
+mod outcomes;
+mod people;

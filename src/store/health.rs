@@ -18,7 +18,7 @@ impl History for Store {
     async fn append(&self, report: &Report) -> Result<(), HealthError> {
         let document = serde_json::to_string(report).map_err(|e| self.corrupt(e.to_string()))?;
         let added = sqlx::query("INSERT INTO health_reports (checked_at, document) VALUES (?, ?)").bind(millis(report.checked_at)).bind(document);
-        added.execute(self.pool().await?).await.map_err(|e| self.database(e))?;
+        added.execute(&self.pool().await?).await.map_err(|e| self.database(e))?;
         Ok(())
     }
 
@@ -33,7 +33,7 @@ impl History for Store {
             .bind(check),
             None => sqlx::query("SELECT document FROM health_reports ORDER BY checked_at DESC, id DESC LIMIT ?"),
         };
-        let rows = query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(self.pool().await?).await.map_err(|e| self.database(e))?;
+        let rows = query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(&self.pool().await?).await.map_err(|e| self.database(e))?;
         let read = |row: &sqlx::sqlite::SqliteRow| -> Result<Report, StoreError> {
             let document: String = row.try_get("document").map_err(|e| self.database(e))?;
             let mut report: Report = serde_json::from_str(&document).map_err(|e| self.corrupt(format!("a health report ({e})")))?;
@@ -44,7 +44,7 @@ impl History for Store {
     }
 
     async fn forget_before(&self, moment: Timestamp) -> Result<u64, HealthError> {
-        let gone = sqlx::query("DELETE FROM health_reports WHERE checked_at < ?").bind(millis(moment)).execute(self.pool().await?).await;
+        let gone = sqlx::query("DELETE FROM health_reports WHERE checked_at < ?").bind(millis(moment)).execute(&self.pool().await?).await;
         Ok(gone.map_err(|e| self.database(e))?.rows_affected())
     }
 }

@@ -5,6 +5,8 @@
 //! **Invariant:** a method returns only after what it wrote is on disk (WAL with synchronous=FULL), and a store of a newer version or with
 //! a damaged file is refused, never mended or overwritten.
 
+mod audit;
+mod controls;
 mod health;
 mod recovery;
 
@@ -22,6 +24,9 @@ use sqlx::{
 use tokio::sync::OnceCell;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+
+/// A transaction that writes takes the lock at its beginning, so that it cannot fail in the middle for another one.
+const IMMEDIATE: &str = "BEGIN IMMEDIATE";
 
 /// How long a writer waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(5);
@@ -84,8 +89,16 @@ impl Store {
         Self { path, pool: OnceCell::new() }
     }
 
-    async fn pool(&self) -> Result<&SqlitePool, StoreError> {
-        self.pool.get_or_try_init(|| open(&self.path)).await
+    /// The connections. Where the file cannot be written for now (a full or read-only disk), ones that only read, anew at each call, so that
+    /// writing goes on by itself as soon as it is possible.
+    async fn pool(&self) -> Result<SqlitePool, StoreError> {
+        match self.pool.get_or_try_init(|| open(&self.path)).await {
+            Ok(pool) => Ok(pool.clone()),
+            Err(error @ (StoreError::Folder { .. } | StoreError::Database { .. })) if self.path.is_file() => {
+                open_to_read(&self.path).await.map_err(|_| error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn database(&self, source: sqlx::Error) -> StoreError {
@@ -117,6 +130,23 @@ async fn open(path: &Path) -> Result<SqlitePool, StoreError> {
     Ok(pool)
 }
 
+/// Opens a file that cannot be written. Its schema must be exactly this version's: nothing is migrated.
+async fn open_to_read(path: &Path) -> Result<SqlitePool, StoreError> {
+    let database = |source| StoreError::Database { path: path.to_owned(), source };
+    let read_only_disk = rustix::fs::statvfs(path).is_ok_and(|fs| fs.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let unsaved = std::fs::metadata(wal).is_ok_and(|meta| meta.len() > 0);
+    // Without a log to replay, a file that nobody can change needs no coordination, which would have to be written.
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(read_only_disk && !unsaved).busy_timeout(BUSY);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(database)?;
+    let version: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&pool).await.map_err(database)?;
+    if MIGRATIONS.iter().map(|m| m.version).max() != Some(version) {
+        return Err(StoreError::Schema { path: path.to_owned(), source: sqlx::migrate::MigrateError::VersionMissing(version) });
+    }
+    Ok(pool)
+}
+
 /// Holds off other processes that open the same store: switching to WAL and migrating do not wait for each other as transactions do.
 async fn alone(path: &Path) -> Result<std::fs::File, StoreError> {
     let mut lock = path.as_os_str().to_owned();
@@ -141,7 +171,7 @@ impl Store {
     /// Makes every later write of an attempt fail, as a full disk would in the middle of an operation.
     pub(crate) async fn refuse_attempts(&self) -> Result<(), StoreError> {
         let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'no space'); END";
-        sqlx::query(trigger).execute(self.pool().await?).await.map(|_| ()).map_err(|e| self.database(e))
+        sqlx::query(trigger).execute(&self.pool().await?).await.map(|_| ()).map_err(|e| self.database(e))
     }
 }
 

@@ -7,7 +7,7 @@ async fn the_linked_sqlite_is_new_enough_and_every_connection_is_durable() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = Store::at(folder.path().join("deep/opsmedic.db"));
     let pool = store.pool().await.expect("opens");
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await.expect("a version");
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&pool).await.expect("a version");
     let parts: Vec<u32> = version.split('.').filter_map(|p| p.parse().ok()).collect();
     assert!(parts >= vec![3, 51, 3], "SQLite {version} has the WAL bug that 3.51.3 mended");
     let (mut a, mut b) = (pool.acquire().await.expect("a"), pool.acquire().await.expect("b"));
@@ -31,7 +31,7 @@ async fn a_damaged_or_newer_file_is_refused_and_left_as_it_is() {
     let store = Store::at(newer.clone());
     let pool = store.pool().await.expect("opens");
     sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)")
-        .execute(pool)
+        .execute(&pool)
         .await
         .expect("writes");
     pool.close().await;

@@ -8,6 +8,7 @@ pub mod bound;
 pub mod ids;
 pub mod issue;
 pub mod lang;
+pub mod moment;
 pub mod percent;
 pub mod redact;
 pub mod sanitise;

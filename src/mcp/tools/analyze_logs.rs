@@ -26,7 +26,7 @@ pub(super) const TOOL: Tool = Tool {
     scope: "log files on this host",
     input_schema: input::<Arguments>,
     output_schema: output::<Report>,
-    call: |services, arguments, cancel| call(services, arguments, cancel).boxed(),
+    call: |services, arguments, caller| call(services, arguments, caller.cancel).boxed(),
 };
 
 #[derive(Deserialize, JsonSchema)]

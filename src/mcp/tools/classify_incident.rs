@@ -18,7 +18,7 @@ pub(super) const TOOL: Tool = Tool {
     scope: "the evidence in the call",
     input_schema: input::<Evidence>,
     output_schema: output::<Verdict>,
-    call: |services, arguments, _cancel| call(services, arguments).boxed(),
+    call: |services, arguments, _caller| call(services, arguments).boxed(),
 };
 
 async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, ToolError> {

@@ -21,7 +21,7 @@ pub(super) const TOOL: Tool = Tool {
     scope: "the playbooks of this server",
     input_schema: input::<Arguments>,
     output_schema: output::<RenderedPlaybook>,
-    call: |services, arguments, _cancel| call(services, arguments).boxed(),
+    call: |services, arguments, _caller| call(services, arguments).boxed(),
 };
 
 #[derive(Deserialize, JsonSchema)]

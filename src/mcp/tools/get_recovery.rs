@@ -1,9 +1,12 @@
 //! `get_recovery`
 
+use std::time::Duration;
+
 use futures::FutureExt as _;
 use rmcp::model::JsonObject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::{Answer, LOOKS, Tool, input, output, parse};
 use crate::{
@@ -16,6 +19,8 @@ use crate::{
     },
 };
 
+/// The longest wait, seconds: some hosts drop calls after 30 s.
+const MOST_WAIT: u64 = 24;
 /// Operations that are shown without a limit.
 const DEFAULT_LIMIT: u32 = 10;
 
@@ -27,7 +32,7 @@ pub(super) const TOOL: Tool = Tool {
     scope: "targets configured on this host",
     input_schema: input::<Arguments>,
     output_schema: output::<Recoveries>,
-    call: |services, arguments, _cancel| call(services, arguments).boxed(),
+    call: |services, arguments, _caller| call(services, arguments).boxed(),
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -43,6 +48,10 @@ struct Arguments {
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
+    /// With operation_id: wait for its end, at most so many seconds. 0 to 24, default 0.
+    #[serde(default)]
+    #[schemars(range(max = 24))]
+    wait_seconds: Option<u64>,
 }
 
 /// Operations, figures and the inventory.
@@ -54,6 +63,9 @@ struct Recoveries {
     /// Without an id: the operations, newest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     operations: Option<Vec<Operation>>,
+    /// Why nothing may be acted on right now; absent when nothing stands in the way of all recovery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<String>,
     /// The last 24 hours.
     statistics: Statistics,
     /// What recovery may act on.
@@ -78,10 +90,14 @@ async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, Tool
     if !(1..=100).contains(&limit) {
         return Err(ToolError::new("invalid_input", format!("limit is {limit}"), "write 1 to 100"));
     }
+    let wait = arguments.wait_seconds.unwrap_or(0);
+    if wait > MOST_WAIT {
+        return Err(ToolError::new("invalid_input", format!("wait_seconds is {wait}"), "write 0 to 24"));
+    }
     let recovery = &services.recovery;
     let target = arguments.target.map(|name| recovery.target(&name).map(|t| t.name.clone())).transpose()?;
     let (operation, operations) = match &arguments.operation_id {
-        Some(id) => (Some(recovery.get(id).await?), None),
+        Some(id) => (Some(recovery.follow(id, Instant::now() + Duration::from_secs(wait)).await?), None),
         None => (None, Some(recovery.list(&OperationFilter { target: target.clone(), limit, ..Default::default() }).await?)),
     };
     let statistics = recovery.statistics(target).await?;
@@ -92,5 +108,5 @@ async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, Tool
         (None, Some([newest, ..])) => format!("newest: {} on {} is {}", newest.issue_type, newest.target, newest.state.name()),
         _ => "no recoveries recorded".to_owned(),
     };
-    Answer::new(headline, &Recoveries { operation, operations, statistics, targets })
+    Answer::new(headline, &Recoveries { operation, operations, stopped: recovery.controls().await?.0.halted, statistics, targets })
 }

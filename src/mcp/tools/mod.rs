@@ -7,6 +7,7 @@ mod get_recovery;
 mod plan_recovery;
 mod run_health_checks;
 mod trigger_recovery;
+mod undo_recovery;
 
 use futures::future::BoxFuture;
 use rmcp::model::JsonObject;
@@ -26,6 +27,7 @@ pub const ALL: &[&Tool] = &[
     &get_playbook::TOOL,
     &plan_recovery::TOOL,
     &trigger_recovery::TOOL,
+    &undo_recovery::TOOL,
     &get_recovery::TOOL,
 ];
 
@@ -65,8 +67,19 @@ pub struct Tool {
     pub call: Call,
 }
 
+/// Who calls.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// Fires when the caller no longer wants the answer.
+    pub cancel: CancellationToken,
+    /// The transport.
+    pub via: &'static str,
+    /// What the client calls itself; untrusted.
+    pub client: Option<String>,
+}
+
 /// How a tool answers.
-pub type Call = for<'s> fn(&'s Services, JsonObject, CancellationToken) -> BoxFuture<'s, Result<Answer, ToolError>>;
+pub type Call = for<'s> fn(&'s Services, JsonObject, Caller) -> BoxFuture<'s, Result<Answer, ToolError>>;
 
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {

@@ -22,7 +22,7 @@ pub(super) const TOOL: Tool = Tool {
     scope: "targets configured on this host",
     input_schema: input::<Arguments>,
     output_schema: output::<Planned>,
-    call: |services, arguments, _cancel| call(services, arguments).boxed(),
+    call: |services, arguments, _caller| call(services, arguments).boxed(),
 };
 
 #[derive(Deserialize, JsonSchema)]

@@ -20,7 +20,7 @@ pub(super) const TOOL: Tool = Tool {
     scope: "this host and the services configured for it; each result names its own scope",
     input_schema: input::<Arguments>,
     output_schema: output::<Report>,
-    call: |services, arguments, _cancel| call(services, arguments).boxed(),
+    call: |services, arguments, _caller| call(services, arguments).boxed(),
 };
 
 #[derive(Deserialize, JsonSchema)]

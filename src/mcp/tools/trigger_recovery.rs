@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, Hints, Tool, input, output, parse};
+use super::{Answer, Caller, Hints, Tool, input, output, parse};
 use crate::{
     flows::{NextCall, Services, next},
     mcp::ToolError,
@@ -16,8 +16,9 @@ use crate::{
     types::issue::IssueType,
 };
 
-/// The longest that a call waits before it gives a handle: some hosts drop calls after 30 s while the server goes on.
-const WAIT: Duration = Duration::from_secs(25);
+/// The longest that a call waits before it gives a handle: some hosts drop calls after 30 s while the server goes on. Less than 25 s, so that the
+/// handle is there within them.
+pub(super) const WAIT: Duration = Duration::from_secs(24);
 
 pub(super) const TOOL: Tool = Tool {
     name: "trigger_recovery",
@@ -27,7 +28,7 @@ pub(super) const TOOL: Tool = Tool {
     scope: "targets configured on this host",
     input_schema: input::<Arguments>,
     output_schema: output::<Operation>,
-    call: |services, arguments, _cancel| call(services, arguments).boxed(),
+    call: |services, arguments, caller| call(services, arguments, caller).boxed(),
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -46,9 +47,10 @@ struct Arguments {
     idempotency_key: Option<String>,
 }
 
-async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, ToolError> {
+async fn call(services: &Services, arguments: JsonObject, caller: Caller) -> Result<Answer, ToolError> {
     let Arguments { issue_type, target, reason, idempotency_key } = parse(arguments)?;
-    let request = TriggerRequest { issue_type, target, reason, idempotency_key };
+    let who = services.actor(caller.via, caller.client);
+    let request = TriggerRequest { issue_type, target, reason, idempotency_key, who, unattended: false };
     let recovery = services.recovery.clone();
     // In a task of its own: a client that goes away must not cut off the recording of what was begun.
     let joined = tokio::spawn(async move { recovery.trigger(request, WAIT).await }).await;

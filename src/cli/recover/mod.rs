@@ -1,4 +1,4 @@
-//! `recover plan|run|approve|status`
+//! `recover plan|run|status`; what only a person does is in `person`.
 
 use std::time::Duration;
 
@@ -7,13 +7,21 @@ use clap::{Args, Subcommand};
 use super::{
     Exit, Failure, Out, Outcome,
     output::{cell, number, word},
+    passphrase::PassphraseArgs,
     signals,
 };
 use crate::{
     flows::Services,
     recovery::{JournalError, Operation, OperationFilter, Plan, RecoveryError, State, TriggerRequest},
-    types::{ids::OperationId, issue::IssueType, sanitise::sanitise_line},
+    types::{ids::OperationId, issue::IssueType, sanitise::sanitise_line, target::TargetName},
 };
+
+mod person;
+
+pub(super) use person::make_key;
+
+/// The way in, for the audit.
+const VIA: &str = "command line";
 
 /// A person waits for the end.
 const PATIENCE: Duration = Duration::from_secs(86_400);
@@ -33,14 +41,61 @@ pub enum RecoverCommand {
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
     },
-    /// Approve an operation that waits, and run it
+    /// Approve an operation that waits, with the approver's passphrase, and run it
     Approve {
         /// Its id
         operation: OperationId,
         /// Approve only; the caller that asked for it runs it by repeating its call
         #[arg(long)]
         only: bool,
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
     },
+    /// List what waits for approval
+    Pending,
+    /// Take back what an operation did, if nothing changed since
+    Undo {
+        /// Its id
+        operation: OperationId,
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Look how an operation ended that is unknown or was interrupted
+    Probe {
+        /// Its id
+        operation: OperationId,
+    },
+    /// Stop all recovery at once, in every process that shares the store (the kill switch)
+    Stop {
+        /// Why; it is shown to whoever is refused
+        #[arg(long, default_value = "stopped by hand")]
+        reason: String,
+    },
+    /// Allow recovery again after a stop
+    Resume(PassphraseArgs),
+    /// Allow no recovery for a while
+    Freeze {
+        /// For how long, such as 2h
+        #[arg(long = "for", value_name = "DURATION")]
+        span: String,
+        /// Why; it is shown to whoever is refused
+        #[arg(long, default_value = "frozen by hand")]
+        reason: String,
+        /// Only this target
+        #[arg(long)]
+        target: Option<TargetName>,
+    },
+    /// End the freezes that were set by hand
+    Unfreeze(PassphraseArgs),
+    /// Close a target's circuit breaker, once the cause is mended
+    Reset {
+        /// The target
+        target: TargetName,
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Make the line for approver_key in the configuration from a passphrase
+    Passphrase(PassphraseArgs),
     /// Show one operation, or the recent ones with the figures of 24 hours
     Status {
         /// Its id
@@ -62,16 +117,31 @@ pub struct Subject {
     target: String,
 }
 
-/// What a dead process left running is shown as interrupted from now on.
-pub(super) async fn mark_orphans(services: &Services) {
+/// What a dead process left running is shown as interrupted from now on. Gives what was found.
+pub(super) async fn mark_orphans(services: &Services) -> Vec<Operation> {
     if services.recovery.targets().is_empty() {
-        return;
+        return Vec::new();
     }
     match services.recovery.mark_orphans().await {
-        Ok(found) => found
-            .iter()
-            .for_each(|o| tracing::warn!(operation = %o.operation_id, target = %o.target, "was running when its process ended; marked as interrupted")),
-        Err(error) => tracing::error!(%error, "the store cannot be used; recoveries will be refused"),
+        Ok(found) => {
+            found
+                .iter()
+                .for_each(|o| tracing::warn!(operation = %o.operation_id, target = %o.target, "was running when its process ended; marked as interrupted"));
+            found
+        }
+        Err(error) => {
+            tracing::error!(%error, "the store cannot be used; recoveries will be refused");
+            Vec::new()
+        }
+    }
+}
+
+/// The same, and looks how each of them ended.
+pub(super) async fn mark_orphans_and_probe(services: &Services) {
+    for orphan in mark_orphans(services).await {
+        if let Err(error) = services.recovery.probe(&orphan.operation_id, PATIENCE).await {
+            tracing::warn!(operation = %orphan.operation_id, %error, "how it ended could not be looked at");
+        }
     }
 }
 
@@ -80,11 +150,13 @@ pub(super) async fn run(command: RecoverCommand, services: &Services, out: &mut 
     match command {
         RecoverCommand::Plan(subject) => plan(&subject, services, out).await,
         RecoverCommand::Run { subject, reason, idempotency_key } => {
-            let request = TriggerRequest { issue_type: subject.issue_type, target: subject.target, reason, idempotency_key };
+            let who = services.actor(VIA, None);
+            let request = TriggerRequest { issue_type: subject.issue_type, target: subject.target, reason, idempotency_key, who, unattended: false };
             watched(services, services.recovery.trigger(request, PATIENCE), out).await
         }
-        RecoverCommand::Approve { operation, only } => approve(&operation, only, services, out).await,
+        RecoverCommand::Passphrase(passphrase) => make_key(&passphrase, out),
         RecoverCommand::Status { operation, target, limit } => status(operation, target, limit, services, out).await,
+        other => person::run(other, services, out).await,
     }
 }
 
@@ -136,26 +208,6 @@ async fn watched(services: &Services, work: impl Future<Output = Result<Operatio
     Ok(if operation.state == State::Succeeded { Exit::Fine } else { Exit::Problem })
 }
 
-async fn approve(id: &OperationId, only: bool, services: &Services, out: &mut Out) -> Outcome {
-    let known = services.recovery.get(id).await.map_err(failure)?;
-    // Approved before, and not run yet: this runs it.
-    let approved = known.state == State::Approved && !only;
-    let operation = if approved { known } else { services.recovery.approve(id, &approver()).await.map_err(failure)? };
-    if !out.is_json() {
-        show_plan(&operation.plan, services, out)?;
-    }
-    if only {
-        show(&operation, services, out)?;
-        return Ok(Exit::Fine);
-    }
-    watched(services, services.recovery.run_approved(id, PATIENCE), out).await
-}
-
-/// Who types, as the system knows it.
-fn approver() -> String {
-    format!("uid {}", rustix::process::getuid().as_raw())
-}
-
 fn show(operation: &Operation, services: &Services, out: &mut Out) -> std::io::Result<()> {
     if out.is_json() {
         return out.json(services, operation, false);
@@ -172,6 +224,12 @@ fn show(operation: &Operation, services: &Services, out: &mut Out) -> std::io::R
     }
     out.title(format!("{} {}: {} on {}", operation.operation_id, operation.state.name(), operation.issue_type, operation.target))?;
     out.line(format!("asked for at {}: {}", operation.created_at, sanitise_line(&services.clean_text(&operation.untrusted_reason))))?;
+    if let Some(found) = &operation.probe {
+        out.line(services.clean_text(found))?;
+    }
+    if let Some(undo) = operation.to_undo().and_then(|a| a.receipt.undo.as_ref()).filter(|_| operation.state.is_final()) {
+        out.line(format!("can be undone: {}; `opsmedic recover undo {}`", services.clean_text(undo), operation.operation_id))?;
+    }
     out.line(services.clean_text(&operation.message))
 }
 
@@ -184,10 +242,12 @@ async fn status(operation: Option<OperationId>, target: Option<String>, limit: u
     let target = target.map(|name| recovery.target(&name).map(|t| t.name.clone())).transpose().map_err(failure)?;
     let operations = recovery.list(&OperationFilter { target: target.clone(), limit, ..Default::default() }).await.map_err(failure)?;
     let statistics = recovery.statistics(target).await.map_err(failure)?;
+    let controls = person::Controls::now(services).await?;
     if out.is_json() {
-        out.json(services, &serde_json::json!({ "operations": operations, "statistics": statistics }), false)?;
+        out.json(services, &serde_json::json!({ "operations": operations, "statistics": statistics, "controls": controls }), false)?;
         return Ok(Exit::Fine);
     }
+    controls.show(services, out)?;
     let rows = operations.iter().map(|o| {
         let last = o.attempts.last().map(|a| a.action.name()).unwrap_or_default();
         vec![

@@ -1,0 +1,309 @@
+//! Admits operations: joins what exists, asks every guard under the target's lease, records, and starts what needs no approval.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    Actor, AuditEvent, JournalError, Operation, OperationFilter, Plan, Recovery, RecoveryError, Risk, State, Target,
+    guard::{self, Situation},
+    run::Task,
+};
+use crate::types::{
+    ids::OperationId,
+    issue::IssueType,
+    moment::Moment,
+    target::{Policy, TargetName},
+};
+
+/// At most this many bytes of reason and key.
+const MAX_REASON_BYTES: usize = 1_000;
+const MAX_KEY_BYTES: usize = 128;
+/// The same refusal of the same call is audited once in so many seconds: whoever calls in a loop must not fill the disk.
+const REFUSED_AGAIN: Duration = Duration::from_secs(60);
+/// A health source gets this long for a whole group; shorter than the lease that is held meanwhile.
+const GROUP: Duration = Duration::from_secs(7);
+/// What an operation that waited too long says.
+pub(super) const EXPIRED: &str = "waited too long for approval; nothing was called";
+
+/// What a caller asks for.
+#[derive(Debug, Clone)]
+pub struct TriggerRequest {
+    /// What is to be mended.
+    pub issue_type: IssueType,
+    /// A name of the inventory.
+    pub target: String,
+    /// Why, 1 to 1,000 bytes; kept for people.
+    pub reason: String,
+    /// Repeating a call with the same key never acts twice; 1 to 128 bytes.
+    pub idempotency_key: Option<String>,
+    /// Who asks.
+    pub who: Actor,
+    /// Whether nobody asks but the self-healing loop.
+    pub unattended: bool,
+}
+
+/// When which refusal was last audited.
+pub(super) type Refused = BTreeMap<(String, &'static str, &'static str), Instant>;
+
+impl Recovery {
+    /// Starts a recovery, or joins the one that the same call started, and follows it for at most `wait`.
+    ///
+    /// # Errors
+    /// A refusal; nothing was called.
+    pub async fn trigger(&self, request: TriggerRequest, wait: Duration) -> Result<Operation, RecoveryError> {
+        let until = Instant::now() + wait;
+        match self.join_or_begin(&request).await {
+            Ok(operation) => self.follow(&operation.operation_id, until).await,
+            Err(refusal) => {
+                self.audit_refusal(&request, &refusal).await;
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn join_or_begin(&self, request: &TriggerRequest) -> Result<Operation, RecoveryError> {
+        if self.parts.read_only {
+            return Err(RecoveryError::ReadOnly);
+        }
+        let target = self.target(&request.target)?.clone();
+        check_input(request)?;
+        let known = match &request.idempotency_key {
+            Some(key) => self.parts.journal.by_key(key).await?,
+            None => None,
+        };
+        if let Some(known) = &known {
+            same_call(known, &target.name, request.issue_type)?;
+        }
+        let known = match known {
+            Some(known) => Some(known),
+            None => self.waiting(&target, request.issue_type).await?,
+        };
+        match known {
+            Some(known) => self.resume(known, &target).await,
+            None => self.begin(request, &target).await,
+        }
+    }
+
+    /// An operation for the same trouble that waits for approval, or has it: a caller that mints a new key joins it.
+    async fn waiting(&self, target: &Target, issue: IssueType) -> Result<Option<Operation>, RecoveryError> {
+        let filter = OperationFilter { target: Some(target.name.clone()), states: vec![State::Planned, State::Approved], limit: 20, ..Default::default() };
+        let found = self.parts.journal.list(&filter).await?;
+        Ok(found.into_iter().find(|o| o.issue_type == issue && !self.waited_too_long(o)))
+    }
+
+    /// Goes on with an operation that exists: runs it if it was approved in the meantime.
+    pub(super) async fn resume(&self, mut operation: Operation, target: &Target) -> Result<Operation, RecoveryError> {
+        if self.waited_too_long(&operation) {
+            self.close_unrun(&mut operation, State::Expired, EXPIRED).await?;
+        }
+        if operation.state != State::Approved {
+            return Ok(operation);
+        }
+        let lease = match self.lease(target, &operation.operation_id).await {
+            // The same operation is starting elsewhere: join it.
+            Err(RecoveryError::InProgress { operation: holder, .. }) if holder == operation.operation_id => return Ok(operation),
+            lease => lease?,
+        };
+        match self.still_as_approved(&mut operation, target).await {
+            Ok(()) => {
+                self.start(operation.clone(), target.clone(), lease, Task::CarryOut);
+                Ok(operation)
+            }
+            Err(refusal) => {
+                self.give_back(&lease).await;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Whether the approval is a person's, every guard still agrees, and what would be called is what was approved.
+    async fn still_as_approved(&self, operation: &mut Operation, target: &Target) -> Result<(), RecoveryError> {
+        let needs_person = target.policy != Policy::Auto || operation.approved_by.as_deref() != Some(BY_POLICY);
+        if needs_person && !self.parts.person_approved(operation) {
+            self.close_unrun(operation, State::Failed, "its approval is not signed by the configured approver; nothing was called").await?;
+            return Err(RecoveryError::NotApproved { operation: operation.operation_id.clone() });
+        }
+        let fresh = self.fresh_plan(operation.issue_type, target).await;
+        let plan = self.admit(target, fresh, Some(&operation.operation_id)).await?;
+        if plan.digest != operation.plan.digest {
+            self.close_unrun(operation, State::Failed, "what would be called now differs from what was approved; nothing was called").await?;
+            return Err(RecoveryError::Drift { operation: operation.operation_id.clone() });
+        }
+        operation.plan = plan;
+        Ok(())
+    }
+
+    /// Ends an operation before anything was called.
+    async fn close_unrun(&self, operation: &mut Operation, state: State, message: &str) -> Result<(), JournalError> {
+        let from = std::mem::replace(&mut operation.state, state);
+        operation.message = message.to_owned();
+        operation.updated_at = self.parts.ports.clock.now();
+        self.parts.journal.update(operation, from, None).await
+    }
+
+    /// Plans, guards and records a new operation; starts it when it needs no approval.
+    async fn begin(&self, request: &TriggerRequest, target: &Target) -> Result<Operation, RecoveryError> {
+        self.may_ever(target)?;
+        let id = OperationId::random();
+        let lease = self.lease(target, &id).await?;
+        match self.record(id.clone(), request, target).await {
+            Ok(operation) if operation.state == State::Approved && operation.operation_id == id => {
+                self.start(operation.clone(), target.clone(), lease, Task::CarryOut);
+                Ok(operation)
+            }
+            other => {
+                self.give_back(&lease).await;
+                // Another call with the same key was faster: its operation, if it is for the same trouble.
+                other.and_then(|operation| same_call(&operation, &target.name, request.issue_type).map(|()| operation))
+            }
+        }
+    }
+
+    /// What the configuration alone decides.
+    fn may_ever(&self, target: &Target) -> Result<(), RecoveryError> {
+        match target.policy {
+            Policy::Deny => Err(RecoveryError::Denied { target: target.name.to_string() }),
+            Policy::Approve if self.parts.settings.approver_key.is_none() => Err(RecoveryError::NoApprover),
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks every guard. An operation that goes on is not held back by its own attempts.
+    pub(super) async fn admit(&self, target: &Target, plan: Plan, own: Option<&OperationId>) -> Result<Plan, RecoveryError> {
+        self.may_ever(target)?;
+        if plan.runnable().next().is_none() {
+            let skipped = plan.steps.iter().map(|s| format!("{}: {}", s.action, s.skipped.as_deref().unwrap_or_default())).collect();
+            return Err(RecoveryError::NothingToDo { target: target.name.to_string(), skipped });
+        }
+        let journal = &self.parts.journal;
+        let now = self.parts.ports.clock.moment();
+        let situation = Situation {
+            settings: &self.parts.settings,
+            target,
+            controls: journal.controls().await?,
+            attempts: journal.attempts(&target.name, own).await?,
+            operations: journal.past(&target.name).await?,
+            actions_last_hour: journal.actions_last_hour(&now).await?,
+            group: self.look_at_group(target).await?,
+            now,
+        };
+        guard::ask_all(&situation, plan)
+    }
+
+    /// How all members of the target's group are.
+    async fn look_at_group(&self, target: &Target) -> Result<Vec<super::Vital>, RecoveryError> {
+        let Some(group) = &target.group else { return Ok(Vec::new()) };
+        let members = self.parts.targets.values().filter(|t| t.group.as_ref() == Some(group));
+        let looks = futures::future::join_all(members.map(|t| self.parts.vitals.look(&t.name)));
+        tokio::time::timeout(GROUP, looks).await.map_err(|_| RecoveryError::HealthUnknown { what: format!("group {group}") })
+    }
+
+    async fn record(&self, id: OperationId, request: &TriggerRequest, target: &Target) -> Result<Operation, RecoveryError> {
+        let plan = self.admit(target, self.fresh_plan(request.issue_type, target).await, None).await?;
+        let operation = self.new_operation(id, request, target, plan);
+        match self.parts.journal.create(&operation).await {
+            Ok(()) => Ok(operation),
+            // Another call was faster: join it.
+            Err(JournalError::KeyTaken) => match &operation.idempotency_key {
+                Some(key) => self.parts.journal.by_key(key).await?.ok_or(RecoveryError::UnknownOperation(operation.operation_id)),
+                None => Err(JournalError::KeyTaken.into()),
+            },
+            Err(JournalError::Waiting { id }) => self.parts.journal.get(&id).await?.ok_or(RecoveryError::UnknownOperation(id)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn new_operation(&self, id: OperationId, request: &TriggerRequest, target: &Target, plan: Plan) -> Operation {
+        let now: Moment = self.parts.ports.clock.moment();
+        let destructive = plan.runnable().next().is_some_and(|s| s.risk == Risk::Destructive);
+        let auto = target.policy == Policy::Auto && !(request.unattended && destructive);
+        let (state, message) = if auto {
+            (State::Approved, "approved by policy auto".to_owned())
+        } else {
+            (State::Planned, self.parts.how_to_approve(&id, "waits for approval"))
+        };
+        Operation {
+            operation_id: id,
+            issue_type: request.issue_type,
+            target: target.name.clone(),
+            untrusted_reason: self.parts.redactor.redact(&request.reason).into_owned(),
+            requested_by: request.who.clone(),
+            unattended: request.unattended,
+            idempotency_key: request.idempotency_key.clone(),
+            state,
+            message,
+            plan,
+            approved_by: auto.then(|| BY_POLICY.to_owned()),
+            approval_signature: None,
+            expires_at: now.at + self.parts.settings.approval(),
+            attempts: Vec::new(),
+            before: None,
+            after: None,
+            score_before: None,
+            score_after: None,
+            healed_by_itself: false,
+            probe: None,
+            created_at: now.at,
+            updated_at: now.at,
+            waits_since: now,
+        }
+    }
+
+    /// Puts a refusal on record. One that cannot be is only logged: it refuses all the same.
+    pub(super) async fn audit_refusal(&self, request: &TriggerRequest, refusal: &RecoveryError) {
+        // Only names of the inventory are recorded as targets.
+        let target = request.target.parse::<TargetName>().ok().filter(|name| self.parts.targets.contains_key(name));
+        if self.refused_lately(target.as_ref(), request.issue_type, refusal.code()) {
+            return;
+        }
+        let event = AuditEvent {
+            who: request.who.clone(),
+            event: if matches!(refusal, RecoveryError::Escalated { .. }) { "escalated" } else { "refused" }.to_owned(),
+            target,
+            issue_type: Some(request.issue_type),
+            detail: format!("{}: {refusal}", refusal.code()),
+            untrusted_reason: Some(self.parts.redactor.redact(&crate::types::bound::cut(&request.reason, MAX_REASON_BYTES)).into_owned()),
+            ..Default::default()
+        };
+        match refusal {
+            RecoveryError::Escalated { .. } | RecoveryError::BreakerOpen { .. } => tracing::error!(code = refusal.code(), %refusal, "a person is needed"),
+            _ => tracing::info!(code = refusal.code(), %refusal, "recovery refused"),
+        }
+        if let Err(error) = self.parts.journal.append(&event, self.parts.ports.clock.now()).await {
+            tracing::warn!(%error, "a refusal could not be audited");
+        }
+    }
+
+    fn refused_lately(&self, target: Option<&TargetName>, issue: IssueType, code: &'static str) -> bool {
+        let mut refused = self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        refused.retain(|_, at| at.elapsed() < REFUSED_AGAIN);
+        let key = (target.map(ToString::to_string).unwrap_or_default(), issue.name(), code);
+        match refused.entry(key) {
+            std::collections::btree_map::Entry::Occupied(_) => true,
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(Instant::now());
+                false
+            }
+        }
+    }
+}
+
+/// Who approves where the policy is `auto`.
+pub(super) const BY_POLICY: &str = "policy auto";
+
+/// A key belongs to one target and issue. Not to the reason: a model words that anew at every retry.
+fn same_call(known: &Operation, target: &TargetName, issue: IssueType) -> Result<(), RecoveryError> {
+    if known.target == *target && known.issue_type == issue { Ok(()) } else { Err(RecoveryError::KeyConflict { operation: known.operation_id.clone() }) }
+}
+
+fn check_input(request: &TriggerRequest) -> Result<(), RecoveryError> {
+    if request.reason.trim().is_empty() || request.reason.len() > MAX_REASON_BYTES {
+        return Err(RecoveryError::BadInput { field: "reason", expected: "say why, in 1 to 1000 bytes" });
+    }
+    let key_fits = |key: &String| !key.is_empty() && key.len() <= MAX_KEY_BYTES && key.bytes().all(|b| b.is_ascii_graphic());
+    if request.idempotency_key.as_ref().is_some_and(|key| !key_fits(key)) {
+        return Err(RecoveryError::BadInput { field: "idempotency_key", expected: "1 to 128 visible ASCII characters" });
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! How operations end: healed by themselves, worse than before, unknown and looked at later, undone.
+
+use super::*;
+
+fn set<T>(slot: &Mutex<T>, value: T) {
+    *slot.lock().expect("no panic") = value;
+}
+
+#[tokio::test]
+async fn a_target_that_is_well_again_right_before_acting_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    set(&bench.vitals.0, vital(100));
+    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    assert_eq!((done.state, done.healed_by_itself, done.attempts.len(), calls(&bench.restart)), (State::Succeeded, true, 0, 0));
+    // Nothing was called, so nothing cools down.
+    assert_eq!(code(bench.trigger(IssueType::ServiceUnavailable, None).await), "succeeded");
+    assert_eq!(calls(&bench.restart), 1);
+}
+
+#[tokio::test]
+async fn an_issue_that_the_check_cannot_see_is_acted_on_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = Target { check_cannot_see: vec![IssueType::ServiceUnavailable], ..a_target() };
+    let bench = bench_with(folder.path(), false, RecoverySettings::default(), target);
+    set(&bench.vitals.0, vital(100));
+    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    assert_eq!((done.state, calls(&bench.restart)), (State::Succeeded, 1));
+}
+
+#[tokio::test]
+async fn nobody_acts_blind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    set(&bench.vitals.0, vital(255));
+    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("recorded");
+    assert_eq!((done.state, calls(&bench.restart)), (State::Failed, 0));
+    assert!(done.message.contains("blind"), "{}", done.message);
+}
+
+#[tokio::test]
+async fn a_broken_postcondition_is_no_success_however_well_the_checks_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    for fake in [&bench.restart, &bench.failover] {
+        set(&fake.condition, Postcondition::Broken("it died again".to_owned()));
+        set(&fake.heals_to, vital(100));
+    }
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    // The checks are well after the first action: the second is not done to a target that is well, and the first is no success.
+    assert_eq!((done.state, done.attempts[0].outcome, calls(&bench.failover)), (State::FailedVerification, Outcome::FailedVerification, 0));
+    assert!(done.attempts[0].message.contains("it died again"), "{:?}", done.attempts[0]);
+}
+
+#[tokio::test]
+async fn worse_than_before_is_taken_back_and_nothing_more_is_tried() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    bench.restart.can_undo.store(true, Ordering::SeqCst);
+    set(&bench.restart.heals_to, vital(0));
+    set(&bench.vitals.0, vital(50));
+    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    assert_eq!((done.state, done.score_before, done.score_after), (State::Undone, Some(50), Some(0)));
+    assert_eq!((calls(&bench.restart), bench.restart.undos.load(Ordering::SeqCst), calls(&bench.failover)), (1, 1, 0));
+    assert_eq!(bench.restart.snapshot()["state"], "before");
+}
+
+#[tokio::test]
+async fn an_unknown_end_is_looked_at_and_never_repeated() {
+    let happened = |left: &str| Probe::Happened(Act { left: Snapshot::from([("state".to_owned(), left.to_owned())]), ..Act::said("it did") });
+    for (probe, well, state) in [
+        (happened("after"), true, State::Succeeded),
+        (happened("after"), false, State::FailedVerification),
+        (Probe::DidNot("no trace".to_owned()), false, State::Failed),
+        (Probe::CannotTell("no trace".to_owned()), false, State::Unknown),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bench = bench(folder.path(), Policy::Auto, false);
+        set(&bench.restart.result, Some(ActError::unknown("timed out")));
+        set(&bench.vitals.0, vital(0));
+        let asked = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("k")), WAIT).await.expect("runs");
+        // The verify time-out of the bench is zero: the look inside the run is over.
+        let id = asked.operation_id;
+        until_settled(&bench, &id).await;
+        assert_eq!(bench.recovery.get(&id).await.expect("reads").state, State::Unknown);
+        set(&bench.restart.probe, probe);
+        set(&bench.vitals.0, vital(if well { 100 } else { 0 }));
+        let found = bench.recovery.probe(&id, WAIT).await.expect("looks");
+        assert_eq!(found.state, state, "{found:?}");
+        assert!(found.probe.is_some(), "{found:?}");
+        assert_eq!((calls(&bench.restart), calls(&bench.failover)), (1, 0), "it was repeated");
+        let again = bench.recovery.trigger(request(IssueType::ServiceUnavailable, Some("k")), WAIT).await.expect("known");
+        assert_eq!((again.state, calls(&bench.restart)), (state, 1));
+    }
+}
+
+/// Until nobody holds the target's lease.
+async fn until_settled(bench: &Bench, id: &OperationId) {
+    for _ in 0..100 {
+        let free = bench.store.acquire(&a_target().name, id, &Owner("look".to_owned()), &bench.clock.moment(), SignedDuration::from_millis(1)).await;
+        if let Ok(Ok(lease)) = free {
+            return bench.store.release(&lease).await.expect("writes");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the lease is never given back");
+}
+
+#[tokio::test]
+async fn an_undo_runs_only_while_things_are_as_the_action_left_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    let undo = |id: OperationId| {
+        let recovery = bench.recovery.clone();
+        async move { code(recovery.undo(&id, &person(), None, WAIT).await) }
+    };
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    assert_eq!(undo(done.operation_id).await, "not_undoable", "a restart has no way back");
+
+    bench.clock.advance_seconds(301);
+    bench.restart.can_undo.store(true, Ordering::SeqCst);
+    set(&bench.restart.state, "before".to_owned());
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    set(&bench.restart.state, "somebody else's".to_owned());
+    assert_eq!(undo(done.operation_id.clone()).await, "not_undoable");
+    assert_eq!(bench.recovery.get(&done.operation_id).await.expect("reads").state, State::Succeeded);
+    set(&bench.restart.state, "after".to_owned());
+    assert_eq!(undo(done.operation_id.clone()).await, "undone");
+    assert_eq!(bench.restart.snapshot()["state"], "before");
+    assert_eq!(undo(done.operation_id).await, "not_undoable", "once is enough");
+    assert_eq!(bench.restart.undos.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn undoing_needs_who_may_act_and_stops_with_everything_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let approve = bench(folder.path(), Policy::Approve, false);
+    approve.restart.can_undo.store(true, Ordering::SeqCst);
+    let waiting = approve.trigger(IssueType::ServiceUnavailable, None).await.expect("recorded");
+    approve.approve(&waiting.operation_id).await.expect("approves");
+    let done = approve.recovery.run_approved(&waiting.operation_id, WAIT).await.expect("runs");
+    assert_eq!(done.state, State::Succeeded);
+    let undo = |passphrase: Option<&'static str>| {
+        let (recovery, id) = (approve.recovery.clone(), done.operation_id.clone());
+        async move { code(recovery.undo(&id, &person(), passphrase, WAIT).await) }
+    };
+    assert_eq!(undo(None).await, "person_needed");
+    assert_eq!(undo(Some("a guess")).await, "passphrase_refused");
+    approve.recovery.change(&Change::Halt { reason: "drill".to_owned() }, &person(), None).await.expect("stops");
+    assert_eq!(undo(Some(PASSPHRASE)).await, "halted");
+    approve.recovery.change(&Change::Resume, &person(), Some(PASSPHRASE)).await.expect("resumes");
+    assert_eq!(undo(Some(PASSPHRASE)).await, "undone");
+    let read_only = bench(folder.path(), Policy::Auto, true);
+    assert_eq!(code(read_only.recovery.undo(&done.operation_id, &person(), None, WAIT).await), "read_only");
+}
