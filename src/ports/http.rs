@@ -49,6 +49,11 @@ impl HttpUrl {
         url.to_string().replace("%7B", "{").replace("%7D", "}")
     }
 
+    /// Whether it has a user or password, which become an `Authorization` header.
+    pub fn signs_in(&self) -> bool {
+        self.parsed().is_some_and(|url| !url.username().is_empty() || url.password().is_some())
+    }
+
     /// The values of the query, as written.
     pub fn query_values(&self) -> Vec<Secret> {
         let query = self.parsed().and_then(|url| url.query().map(str::to_owned)).unwrap_or_default();

@@ -141,13 +141,15 @@ impl Call {
         if url.server().contains(['{', '}']) {
             return Err("url: placeholders stand behind the host only".to_owned());
         }
+        if url.signs_in() && sets(headers, "authorization") {
+            return Err(TWO_SIGN_INS.to_owned());
+        }
         let mut parsed = Vec::new();
         for (name, value) in headers {
             check_header(name, value)?;
             parsed.push((name.clone(), Template::parse(value.expose()).map_err(|e| format!("header {name}: {e}"))?));
         }
-        let has = |name: &str| headers.keys().any(|key| key.eq_ignore_ascii_case(name));
-        if !has("content-type") && body.is_some_and(|b| b.trim_start().starts_with(['{', '['])) {
+        if !sets(headers, "content-type") && body.is_some_and(|b| b.trim_start().starts_with(['{', '['])) {
             parsed.push(("Content-Type".to_owned(), Template::parse("application/json")?));
         }
         if body.is_some_and(|b| b.len() > BODY_BYTES) {
@@ -177,6 +179,13 @@ impl Call {
         }
         secrets
     }
+}
+
+/// Both would be sent, and which one counts is the server's to choose.
+const TWO_SIGN_INS: &str = "a URL has a user and there is a header Authorization: write one of them";
+
+fn sets(headers: &BTreeMap<String, Secret>, name: &str) -> bool {
+    headers.keys().any(|key| key.eq_ignore_ascii_case(name))
 }
 
 /// Method, place and body. What is not shown is in a fingerprint, so that an approval does not outlive a change of it.
@@ -216,6 +225,9 @@ impl Caller {
         if let Some((key, _)) = reads.into_iter().find(|(_, url)| url.as_ref().is_some_and(|u| Template::parse(u.expose()).is_ok_and(|t| t.fixed().is_none())))
         {
             return Err(format!("{key} takes no placeholders: it is also read before there is an operation"));
+        }
+        if reads.into_iter().any(|(_, url)| url.as_ref().is_some_and(HttpUrl::signs_in)) && sets(&config.headers, "authorization") {
+            return Err(TWO_SIGN_INS.to_owned());
         }
         let undo = config.undo.map(|undo| {
             let same = undo.url.server() == config.url.server();

@@ -263,6 +263,8 @@ fn wrong_tables_say_what_to_write() {
         (r#"{ url = "http://x/", headers = { X = "{canary}" } }"#, "header X: unknown placeholder"),
         (r#"{ url = "http://x/", headers = { Host = "y" } }"#, "belongs to the connection"),
         (r#"{ url = "http://x/", headers = { X = "canary\n" } }"#, "on one line"),
+        (r#"{ url = "http://u:canary@x/", headers = { authorization = "canary" } }"#, "one of them"),
+        (r#"{ url = "http://x/", headers = { Authorization = "canary" }, state_url = "http://canary@x/" }"#, "one of them"),
         (r#"{ url = "http://x/", expected_status = [500] }"#, "200 to 499"),
         (r#"{ url = "http://x/", timeout_seconds = 0 }"#, "1 to 600"),
         (r#"{ url = "http://x/", timeout_seconds = 601 }"#, "1 to 600"),
