@@ -17,5 +17,7 @@ mod health;
 mod mcp_stdio;
 #[path = "blackbox/recovery.rs"]
 mod recovery;
+#[path = "blackbox/recovery_actions.rs"]
+mod recovery_actions;
 #[path = "blackbox/untrusted.rs"]
 mod untrusted;

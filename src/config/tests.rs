@@ -31,7 +31,7 @@ fn errors_name_file_line_key_and_what_to_write() {
         ),
         (
             "[[targets]]\nname = 'a'\n[targets.check.application]\nurl='http://x'\n[targets.actions.clear_cache.command]\nargv=['/x']",
-            vec!["x.toml:5:", "known ones here are redis"],
+            vec!["x.toml:5:", "known ones here are http, redis"],
         ),
         ("[[targets]]\nname = 'a'\npolicy='deny'\n[targets.facts]\nunit = '--now'", vec!["targets[0]", "begins with '-'"]),
         ("[store]\npath = '${OPSMEDIC_TEST_NOT_SET}'", vec!["x.toml:2:", "store.path", "OPSMEDIC_TEST_NOT_SET is not set"]),

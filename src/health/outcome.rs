@@ -11,8 +11,14 @@ use super::{Reading, Scope, State};
 /// The reading after a failed HTTP request.
 pub(super) fn of_http(error: &HttpError, timeout: TimeoutMs) -> Reading {
     let state = match error {
-        HttpError::Dns | HttpError::Connect | HttpError::Timeout(_) | HttpError::Protocol | HttpError::Tls(_) => State::Down,
-        HttpError::BadUrl(_) | HttpError::BodyTooLarge(_) => State::Unknown,
+        HttpError::Dns
+        | HttpError::Connect
+        | HttpError::ConnectTimeout(_)
+        | HttpError::Timeout(_)
+        | HttpError::Protocol
+        | HttpError::Tls(_)
+        | HttpError::TlsBroken(_) => State::Down,
+        HttpError::BadRequest(_) | HttpError::BodyTooLarge(_) => State::Unknown,
     };
     let message = match error {
         HttpError::Timeout(_) => format!("no complete answer within {} ms", timeout.ms()),

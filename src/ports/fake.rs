@@ -1,6 +1,6 @@
 //! Stand-ins for the ports in unit tests. They record calls and answer what the test says; they pretend nothing in the product.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -50,6 +50,8 @@ impl Clock for FakeClock {
 pub struct FakeExec {
     /// Every invocation, in order.
     pub calls: Mutex<Vec<Vec<String>>>,
+    /// The variables of each, in the same order.
+    pub envs: Mutex<Vec<BTreeMap<String, String>>>,
     /// Results still to give.
     pub script: Mutex<VecDeque<Result<Finished, ExecError>>>,
 }
@@ -58,6 +60,7 @@ pub struct FakeExec {
 impl Exec for FakeExec {
     async fn run(&self, invocation: &Invocation) -> Result<Finished, ExecError> {
         self.calls.lock().expect("no test panics with the lock held").push(invocation.argv.clone());
+        self.envs.lock().expect("no test panics with the lock held").push(invocation.env.clone());
         let next = self.script.lock().expect("no test panics with the lock held").pop_front();
         next.unwrap_or(Ok(Finished { code: Some(0), stdout: String::new(), stderr: String::new() }))
     }

@@ -25,8 +25,43 @@ impl HttpUrl {
 
     /// The password in the URL, as written, and with it the whole URL: for the redactor.
     pub fn secrets(&self) -> Vec<Secret> {
-        let password = reqwest::Url::parse(&self.0).ok().and_then(|url| url.password().map(str::to_owned));
+        let password = self.parsed().and_then(|url| url.password().map(str::to_owned));
         password.map_or_else(Vec::new, |password| vec![Secret::new(password), Secret::new(self.0.clone())])
+    }
+
+    /// Scheme, host and port.
+    pub fn server(&self) -> String {
+        self.parsed().map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+    }
+
+    /// For people: without user, password and fragment, and without the values of its query, any of which may be a secret.
+    pub fn shown(&self) -> String {
+        let Some(mut url) = self.parsed() else { return String::new() };
+        // An `http` URL with a host takes all of these.
+        let _ = (url.set_username(""), url.set_password(None));
+        url.set_fragment(None);
+        if let Some(query) = url.query().map(str::to_owned) {
+            // Without '=' it is all value.
+            let hidden = query.split('&').map(|pair| pair.split_once('=').map_or_else(|| "..".to_owned(), |(name, _)| format!("{name}=..")));
+            url.set_query(Some(&hidden.collect::<Vec<_>>().join("&")));
+        }
+        // Braces of placeholders as they were written.
+        url.to_string().replace("%7B", "{").replace("%7D", "}")
+    }
+
+    /// Whether it has a user or password, which become an `Authorization` header.
+    pub fn signs_in(&self) -> bool {
+        self.parsed().is_some_and(|url| !url.username().is_empty() || url.password().is_some())
+    }
+
+    /// The values of the query, as written.
+    pub fn query_values(&self) -> Vec<Secret> {
+        let query = self.parsed().and_then(|url| url.query().map(str::to_owned)).unwrap_or_default();
+        query.split('&').filter(|pair| !pair.is_empty()).map(|pair| Secret::new(pair.split_once('=').map_or(pair, |(_, value)| value))).collect()
+    }
+
+    fn parsed(&self) -> Option<reqwest::Url> {
+        reqwest::Url::parse(&self.0).ok()
     }
 }
 
@@ -46,18 +81,92 @@ impl TryFrom<Secret> for HttpUrl {
     }
 }
 
-/// A GET request.
+/// The method of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Reads. Cannot be written in a configuration: what is configured there is to change something.
+    #[serde(skip_deserializing)]
+    Get,
+    /// Asks for something to be done.
+    Post,
+    /// Replaces.
+    Put,
+    /// Changes in part.
+    Patch,
+    /// Removes.
+    Delete,
+}
+
+impl Method {
+    /// As it stands on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    fn wire(self) -> reqwest::Method {
+        match self {
+            Self::Get => reqwest::Method::GET,
+            Self::Post => reqwest::Method::POST,
+            Self::Put => reqwest::Method::PUT,
+            Self::Patch => reqwest::Method::PATCH,
+            Self::Delete => reqwest::Method::DELETE,
+        }
+    }
+}
+
+/// A request.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// What the server is asked to do.
+    pub method: Method,
     /// The full URL, from the configuration, never from a caller.
     pub url: String,
+    /// Names and values, see [`check_header`].
+    pub headers: Vec<(String, Secret)>,
+    /// The body; none is no body at all.
+    pub body: Option<String>,
     /// Deadline over connecting, headers and body.
     pub timeout: Duration,
     /// The largest body that is read, in bytes. 0: the body is not read at all, and no answer is too large.
     pub max_body_bytes: usize,
+    /// Whether a larger body is cut at the cap instead of being an error.
+    pub cut_body: bool,
 }
 
-/// An answer whose body was read to its end, unless the request wanted none of it.
+impl Request {
+    /// A GET without headers of its own, whose answer must not be larger than the cap.
+    pub fn get(url: impl Into<String>, timeout: Duration, max_body_bytes: usize) -> Self {
+        Self { method: Method::Get, url: url.into(), headers: Vec::new(), body: None, timeout, max_body_bytes, cut_body: false }
+    }
+}
+
+/// What the connection is made of; a configured value would break the exchange or let one request pass as two.
+const OURS: &[&str] = &["host", "content-length", "transfer-encoding", "connection", "upgrade", "expect", "te", "trailer"];
+
+/// Whether a header can be sent: its name is a token and none that belongs to the connection, its value is visible text on one line.
+///
+/// # Errors
+/// What is wrong, in our words: nothing of the value is repeated.
+pub fn check_header(name: &str, value: &Secret) -> Result<(), String> {
+    let parsed = reqwest::header::HeaderName::try_from(name).map_err(|_| format!("header name {name:?} is not valid: write letters, digits and '-'"))?;
+    if OURS.contains(&parsed.as_str()) {
+        return Err(format!("header {name} belongs to the connection and is not configured"));
+    }
+    if value.expose().bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err(format!("the value of header {name} is not valid: write visible ASCII characters and spaces, on one line"))
+    }
+}
+
+/// An answer whose body was read to its end, unless the request wanted none of it or had it cut.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The status code.
@@ -80,18 +189,24 @@ impl Response {
 /// Why there is no answer. The texts are ours; nothing of what the peer sent is in them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
-    /// The URL cannot be used.
-    #[error("the URL is not valid: {0}")]
-    BadUrl(String),
+    /// The URL or a header cannot be used.
+    #[error("the request is not valid: {0}")]
+    BadRequest(String),
     /// The name has no address.
     #[error("the host name does not resolve")]
     Dns,
     /// Nothing listens, or the network refuses.
     #[error("the connection was refused or failed")]
     Connect,
-    /// TLS failed: certificate, name or protocol.
+    /// The TLS handshake failed: certificate, name or protocol.
     #[error("TLS failed: {0}")]
     Tls(String),
+    /// TLS failed after the handshake, as when the server then refuses the client.
+    #[error("TLS failed: {0}")]
+    TlsBroken(String),
+    /// No connection was made in the time that one may take; shorter than the deadline.
+    #[error("no connection within {} ms", .0.as_millis())]
+    ConnectTimeout(Duration),
     /// The deadline passed.
     #[error("no complete answer within {} ms", .0.as_millis())]
     Timeout(Duration),
@@ -103,28 +218,53 @@ pub enum HttpError {
     BodyTooLarge(usize),
 }
 
+impl HttpError {
+    /// Whether nothing of the request reached the server, for certain. Otherwise it may have been received and obeyed.
+    pub fn never_sent(&self) -> bool {
+        match self {
+            Self::BadRequest(_) | Self::Dns | Self::Connect | Self::Tls(_) | Self::ConnectTimeout(_) => true,
+            Self::TlsBroken(_) | Self::Timeout(_) | Self::Protocol | Self::BodyTooLarge(_) => false,
+        }
+    }
+}
+
 /// Sends requests.
 #[async_trait]
 pub trait Http: Send + Sync {
-    /// Sends one GET and reads the whole answer.
+    /// Sends one request, once, and reads the answer.
     ///
     /// # Errors
     /// See [`HttpError`]; an HTTP status of any kind is an answer, no error.
-    async fn get(&self, request: &Request) -> Result<Response, HttpError>;
+    async fn send(&self, request: &Request) -> Result<Response, HttpError>;
 }
 
+/// How long a connection may take, TLS included. Long enough for three lost first packets (1 + 2 + 4 s), so that it ends what would not succeed; a
+/// request whose deadline is longer then knows that nothing was sent.
+const CONNECT: Duration = Duration::from_secs(10);
+
 /// The real client. Built at the first request: loading root certificates costs more than the rest of a start.
-#[derive(Default)]
-pub struct Client(OnceLock<reqwest::Client>);
+pub struct Client {
+    inner: OnceLock<reqwest::Client>,
+    connect: Duration,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self { inner: OnceLock::new(), connect: CONNECT }
+    }
+}
 
 impl Client {
     fn inner(&self) -> &reqwest::Client {
-        self.0.get_or_init(|| {
+        self.inner.get_or_init(|| {
             // Only one provider is linked in; a second installation is refused and harmless.
             let _ = rustls::crypto::ring::default_provider().install_default();
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
+                // A request that changes something must not go out twice, whatever the protocol says about it.
+                .retry(reqwest::retry::never())
+                .connect_timeout(self.connect)
                 .pool_max_idle_per_host(0)
                 .dns_resolver(NoLinkLocal)
                 .user_agent(concat!("opsmedic/", env!("CARGO_PKG_VERSION")))
@@ -135,8 +275,16 @@ impl Client {
 
     async fn exchange(&self, request: &Request) -> Result<Response, HttpError> {
         let begun = tokio::time::Instant::now();
-        let url = HttpUrl::try_from(Secret::new(request.url.clone())).map_err(HttpError::BadUrl)?;
-        let answer = self.inner().get(url.expose()).send().await.map_err(|e| explain(&e))?;
+        let url = HttpUrl::try_from(Secret::new(request.url.clone())).map_err(HttpError::BadRequest)?;
+        let mut sending = self.inner().request(request.method.wire(), url.expose());
+        for (name, value) in &request.headers {
+            check_header(name, value).map_err(HttpError::BadRequest)?;
+            sending = sending.header(name, value.expose());
+        }
+        if let Some(body) = &request.body {
+            sending = sending.body(body.clone());
+        }
+        let answer = sending.send().await.map_err(|e| explain(&e, self.connect))?;
         let status = answer.status().as_u16();
         let headers = answer.headers().iter().filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned()))).collect();
         let mut body = Vec::new();
@@ -145,8 +293,12 @@ impl Client {
         }
         let mut chunks = answer.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            body.extend_from_slice(&chunk.map_err(|e| explain(&e))?);
+            body.extend_from_slice(&chunk.map_err(|e| explain(&e, self.connect))?);
             if body.len() > request.max_body_bytes {
+                if request.cut_body {
+                    body.truncate(request.max_body_bytes);
+                    break;
+                }
                 return Err(HttpError::BodyTooLarge(request.max_body_bytes));
             }
         }
@@ -156,7 +308,7 @@ impl Client {
 
 #[async_trait]
 impl Http for Client {
-    async fn get(&self, request: &Request) -> Result<Response, HttpError> {
+    async fn send(&self, request: &Request) -> Result<Response, HttpError> {
         tokio::time::timeout(request.timeout, self.exchange(request)).await.unwrap_or(Err(HttpError::Timeout(request.timeout)))
     }
 }
@@ -209,21 +361,24 @@ fn tls_cause<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rus
 }
 
 /// Sorts reqwest's nested errors into ours.
-fn explain(error: &reqwest::Error) -> HttpError {
+fn explain(error: &reqwest::Error, connect: Duration) -> HttpError {
     if error.is_builder() {
-        return HttpError::BadUrl("it is not a URL that can be asked".to_owned());
+        return HttpError::BadRequest("it is not a URL that can be asked".to_owned());
     }
     let mut cause = error.source();
     let mut dns = false;
     while let Some(current) = cause {
         if let Some(tls) = tls_cause(current) {
-            return HttpError::Tls(tls_words(tls).to_owned());
+            let words = tls_words(tls).to_owned();
+            return if error.is_connect() { HttpError::Tls(words) } else { HttpError::TlsBroken(words) };
         }
         dns |= current.to_string().contains("dns error");
         cause = current.source();
     }
     if dns {
         HttpError::Dns
+    } else if error.is_connect() && error.is_timeout() {
+        HttpError::ConnectTimeout(connect)
     } else if error.is_connect() {
         HttpError::Connect
     } else {
@@ -233,6 +388,8 @@ fn explain(error: &reqwest::Error) -> HttpError {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[test]
@@ -255,5 +412,91 @@ mod tests {
         let hidden = std::io::Error::other(std::io::Error::other(tls));
         assert_eq!(tls_cause(&hidden).map(tls_words), Some("the certificate's issuer is not trusted"));
         assert!(tls_cause(&std::io::Error::other("no TLS")).is_none());
+    }
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_secret() {
+        for (url, server, shown) in [
+            ("https://app:canary@x.example/a/{target}?token=canary&b=&canary#canary", "https://x.example", "https://x.example/a/{target}?token=..&b=..&.."),
+            ("http:\\\\canary@127.0.0.1:80\\a", "http://127.0.0.1", "http://127.0.0.1/a"),
+            ("http://[::1]:8080", "http://[::1]:8080", "http://[::1]:8080/"),
+        ] {
+            let url = HttpUrl::try_from(Secret::new(url)).expect("valid");
+            assert_eq!((url.server().as_str(), url.shown().as_str()), (server, shown));
+        }
+    }
+
+    #[test]
+    fn headers_are_checked_and_their_values_never_repeated() {
+        let check = |name: &str, value: &str| check_header(name, &Secret::new(value));
+        for (name, value, wants) in [
+            ("a b", "canary", "not valid"),
+            ("", "canary", "not valid"),
+            ("Host", "canary", "belongs to the connection"),
+            ("content-length", "canary", "belongs to the connection"),
+            ("X", "canary\r\nY: 1", "on one line"),
+            ("X", "canary\u{e9}", "visible ASCII"),
+        ] {
+            let error = check(name, value).err().unwrap_or_default();
+            assert!(error.contains(wants) && !error.contains("canary"), "{name}: {error}");
+        }
+        assert_eq!(check("Authorization", "Bearer a.b-c=="), Ok(()));
+    }
+
+    /// Accepts one connection and does this with it.
+    async fn peer<F: Future<Output = ()> + Send + 'static>(serve: impl FnOnce(tokio::net::TcpStream) -> F + Send + 'static) -> u16 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            serve(stream).await;
+        });
+        port
+    }
+
+    async fn failure(url: String) -> HttpError {
+        let client = Client { connect: Duration::from_millis(300), ..Client::default() };
+        let request = Request { method: Method::Post, body: Some("{}".to_owned()), ..Request::get(url, Duration::from_secs(1), 100) };
+        client.send(&request).await.expect_err("no answer")
+    }
+
+    #[tokio::test]
+    async fn tells_what_was_never_sent_from_what_may_have_arrived() {
+        let silent = |stream| async move {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            drop::<tokio::net::TcpStream>(stream);
+        };
+        let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let free = taken.local_addr().expect("bound").port();
+        drop(taken);
+        let plain = peer(|mut stream| async move { stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").await.expect("open") });
+        for (url, never_sent, want) in [
+            (format!("http://127.0.0.1:{free}/"), true, "refused"),
+            // A resolver that is cut off takes longer than the connection may.
+            ("http://nowhere.invalid/".to_owned(), true, ""),
+            ("http://169.254.169.254/".to_owned(), true, "not valid"),
+            (format!("https://127.0.0.1:{}/", plain.await), true, "TLS"),
+            (format!("https://127.0.0.1:{}/", peer(silent).await), true, "no connection within 300 ms"),
+            (format!("http://127.0.0.1:{}/", peer(silent).await), false, "within 1000 ms"),
+            (format!("http://127.0.0.1:{}/", peer(|stream| async move { drop(stream) }).await), false, "broke off"),
+        ] {
+            let error = failure(url.clone()).await;
+            assert_eq!((error.never_sent(), error.to_string().contains(want)), (never_sent, true), "{url}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_is_cut_or_refused_as_asked() {
+        for cut_body in [false, true] {
+            let port = peer(|mut stream| async move {
+                let _ = stream.read(&mut [0; 1_000]).await;
+                let answer = [&b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n"[..], &[b'x'; 400]].concat();
+                let _ = stream.write_all(&answer).await;
+            })
+            .await;
+            let request = Request { cut_body, ..Request::get(format!("http://127.0.0.1:{port}/"), Duration::from_secs(2), 100) };
+            let body = Client::default().send(&request).await.map(|answer| answer.body.len());
+            assert_eq!(body, if cut_body { Ok(100) } else { Err(HttpError::BodyTooLarge(100)) });
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::support::{docker::Docker, free_port, mcp::McpClient, sandbox::Sandbox
 const ENDED: &[&str] = &["succeeded", "failed", "failed_verification", "interrupted", "unknown", "expired"];
 
 /// A target named shop with this policy and these actions, well when the service is.
-fn target(policy: &str, url: &str, actions: &str) -> String {
+pub(crate) fn target(policy: &str, url: &str, actions: &str) -> String {
     format!(
         "[[targets]]\nname = \"shop\"\npolicy = \"{policy}\"\nsoak_seconds = 1\nverify_timeout_seconds = 8\n\
          [targets.check.application]\nurl = \"{url}\"\ntimeout_ms = 1000\n{actions}\n"
@@ -37,12 +37,12 @@ impl Shop {
     }
 }
 
-fn trigger(key: &str) -> Value {
+pub(crate) fn trigger(key: &str) -> Value {
     json!({"issue_type": "service_unavailable", "target": "shop", "reason": "the shop answers 503", "idempotency_key": key})
 }
 
 /// Follows an operation to its end.
-fn settled(client: &mut McpClient, operation: &Value) -> Value {
+pub(crate) fn settled(client: &mut McpClient, operation: &Value) -> Value {
     let id = operation["operation_id"].as_str().unwrap_or_else(|| panic!("no operation_id in {operation:#}"));
     let mut last = Value::Null;
     let ended = wait_for(Duration::from_secs(30), || {

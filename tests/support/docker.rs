@@ -76,7 +76,12 @@ impl Docker {
 
     /// Runs a container in the host's network; the reason if this machine cannot run one. It is killed when the engine ends.
     pub(crate) fn run(&self, name: &str, argv: &[&str]) -> Result<(), String> {
-        let container = json!({"Image": Self::IMAGE, "Cmd": argv, "StopSignal": "SIGKILL", "HostConfig": {"NetworkMode": "host"}});
+        self.run_with_health(name, argv, &Value::Null)
+    }
+
+    /// As [`Docker::run`], with a health check as the API takes it.
+    pub(crate) fn run_with_health(&self, name: &str, argv: &[&str], health: &Value) -> Result<(), String> {
+        let container = json!({"Image": Self::IMAGE, "Cmd": argv, "StopSignal": "SIGKILL", "Healthcheck": health, "HostConfig": {"NetworkMode": "host"}});
         self.expect("POST", &format!("/containers/create?name={name}"), Some(&container), 201);
         match self.request("POST", &format!("/containers/{name}/start"), None) {
             Ok((204, _)) => Ok(()),

@@ -92,9 +92,9 @@ impl Scene {
 
     /// One request; its status and milliseconds. No answer counts as 0.
     async fn get(&self, path: &str) -> (u16, f64) {
-        let request = Request { url: format!("{}{path}", self.url), timeout: Duration::from_secs(2), max_body_bytes: 4_096 };
+        let request = Request::get(format!("{}{path}", self.url), Duration::from_secs(2), 4_096);
         let begun = Instant::now();
-        let status = self.http.get(&request).await.map_or(0, |answer| answer.status);
+        let status = self.http.send(&request).await.map_or(0, |answer| answer.status);
         (status, begun.elapsed().as_secs_f64() * 1_000.0)
     }
 

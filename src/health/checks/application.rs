@@ -66,8 +66,8 @@ impl Check for Endpoint {
     }
 
     async fn run(&self, ports: &Ports) -> Reading {
-        let request = Request { url: self.0.url.expose().to_owned(), timeout: self.0.timeout_ms.duration(), max_body_bytes: MAX_BODY_BYTES };
-        match ports.http.get(&request).await {
+        let request = Request::get(self.0.url.expose(), self.0.timeout_ms.duration(), MAX_BODY_BYTES);
+        match ports.http.send(&request).await {
             Ok(response) => judge(&response),
             Err(error) => outcome::of_http(&error, self.0.timeout_ms),
         }

@@ -113,8 +113,8 @@ impl Check for Endpoints {
 
 impl Endpoint {
     async fn ask(&self, ports: &Ports) -> Reading {
-        let request = Request { url: self.url.expose().to_owned(), timeout: self.timeout_ms.duration(), max_body_bytes: 0 };
-        let (status, elapsed) = match ports.http.get(&request).await {
+        let request = Request::get(self.url.expose(), self.timeout_ms.duration(), 0);
+        let (status, elapsed) = match ports.http.send(&request).await {
             Ok(response) => (response.status, response.elapsed),
             Err(error) => return outcome::of_http(&error, self.timeout_ms),
         };

@@ -1,11 +1,19 @@
 //! `command`: runs a configured argument vector. No shell; nothing of the caller gets into it.
+//!
+//! What is configured is trusted and may hold anything; the one value that is filled in is a number of replicas. Which operation a command runs for, it
+//! learns from its environment: `OPSMEDIC_OPERATION` (the same for a repetition), `OPSMEDIC_TARGET` and `OPSMEDIC_FENCE` (rises with every holder of the
+//! target's lease). Commands that only look are not part of an operation and get none of these.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, de::Error as _};
 
-use super::{Act, ActError, Action, Actuator, ActuatorKind, Context, Prepared, Settings};
+use super::{
+    Act, ActError, Action, Actuator, ActuatorKind, Context, Postcondition, Prepared, Probe, Settings, Snapshot,
+    shared::{SETTLE, changed, restored},
+    snapshot_value,
+};
 use crate::{
     ports::{
         Ports,
@@ -16,12 +24,20 @@ use crate::{
 
 /// Where the new number of replicas goes.
 const REPLICAS: &str = "{replicas}";
+/// Its name in snapshots and prepared values.
+const REPLICAS_KEY: &str = "replicas";
 /// Scaling doubles up to here (specification: at most ten instances).
 const MOST_REPLICAS: u32 = 10;
 /// What is kept of each output stream.
 const OUTPUT_BYTES: usize = 4_096;
-/// A command that only reads a number gets this long.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest state; it is compared as a whole.
+const STATE_BYTES: usize = 64 * 1024;
+/// A command that only looks gets this long; shorter than a pre-check may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(6);
+/// How an operation is told to a command.
+const OPERATION_ENV: &str = "OPSMEDIC_OPERATION";
+const TARGET_ENV: &str = "OPSMEDIC_TARGET";
+const FENCE_ENV: &str = "OPSMEDIC_FENCE";
 
 /// The kind.
 pub(super) struct Command;
@@ -38,9 +54,18 @@ struct Config {
     /// Seconds until it is ended and the outcome is unknown. Default 120; 1 to 3600.
     #[serde(default = "default_timeout")]
     timeout_seconds: u64,
-    /// scale_up only: prints the present number of replicas, changes nothing.
+    /// scale_up only: prints the present number of replicas, changes nothing. It is that action's state, and its undo sets the number of before.
     #[serde(default)]
     replicas: Option<Vec<String>>,
+    /// Prints what the action changes and nothing that moves by itself; changes nothing.
+    #[serde(default)]
+    state: Option<Vec<String>>,
+    /// Brings back the state of before.
+    #[serde(default)]
+    undo: Option<Vec<String>>,
+    /// Exits with 0 once the action has had its effect; changes nothing.
+    #[serde(default)]
+    verify: Option<Vec<String>>,
 }
 
 fn default_timeout() -> u64 {
@@ -72,20 +97,33 @@ impl ActuatorKind for Command {
 }
 
 fn check(action: Action, config: &Config) -> Result<(), String> {
-    let placeholder = config.argv.iter().any(|a| a.contains(REPLICAS));
+    let looks = [&config.replicas, &config.state, &config.undo, &config.verify];
+    let vectors = || std::iter::once(&config.argv).chain(looks.into_iter().flatten());
     let scale = action == Action::ScaleUp;
-    let bare = |argv: &[String]| argv.first().is_none_or(|program| !program.starts_with('/'));
-    if bare(&config.argv) || config.replicas.as_deref().is_some_and(bare) {
+    if vectors().any(|argv| argv.first().is_none_or(|program| !program.starts_with('/'))) {
         return Err("an argument vector begins with the program's absolute path, such as [\"/usr/bin/systemctl\", \"restart\", \"shop.service\"]".to_owned());
     }
     if !(1..=3_600).contains(&config.timeout_seconds) {
         return Err("timeout_seconds is out of range: write 1 to 3600".to_owned());
     }
+    if let Some(name) = [OPERATION_ENV, TARGET_ENV, FENCE_ENV].into_iter().find(|name| config.env.contains_key(*name)) {
+        return Err(format!("env: {name} is set for each run: write another name"));
+    }
+    if vectors().skip(1).flatten().any(|argument| argument.contains(REPLICAS)) {
+        return Err("{replicas} is filled in argv only".to_owned());
+    }
+    let placeholder = config.argv.iter().any(|argument| argument.contains(REPLICAS));
     if scale && !(placeholder && config.replicas.is_some()) {
         return Err("scale_up needs {replicas} in argv, and replicas = [..], a command that prints the present number".to_owned());
     }
+    if scale && (config.state.is_some() || config.undo.is_some()) {
+        return Err("scale_up has state and undo of its own: replicas prints the state, and argv with the number of before undoes".to_owned());
+    }
     if !scale && (placeholder || config.replicas.is_some()) {
         return Err("replicas belongs to scale_up only".to_owned());
+    }
+    if config.undo.is_some() && config.state.is_none() {
+        return Err("undo needs state = [..]: it runs only while the state is as the action left it".to_owned());
     }
     Ok(())
 }
@@ -96,23 +134,68 @@ struct Runner {
 }
 
 impl Runner {
-    fn argv(&self, prepared: &BTreeMap<&'static str, String>) -> Vec<String> {
-        let fill = |argument: &String| prepared.get("replicas").map_or_else(|| argument.clone(), |n| argument.replace(REPLICAS, n));
+    /// The arguments, with this number of replicas where one is filled in.
+    fn argv(&self, replicas: Option<u32>) -> Vec<String> {
+        let fill = |argument: &String| replicas.map_or_else(|| argument.clone(), |n| argument.replace(REPLICAS, &n.to_string()));
         self.config.argv.iter().map(fill).collect()
     }
 
-    fn invocation(&self, argv: Vec<String>, timeout: Duration) -> Invocation {
-        Invocation { argv, env: self.config.env.clone(), timeout, max_output_bytes: OUTPUT_BYTES }
+    /// Runs what changes something.
+    async fn run(&self, ports: &Ports, what: &str, argv: Vec<String>, context: &Context) -> Result<Act, ActError> {
+        let mut env = self.config.env.clone();
+        let ours = [(OPERATION_ENV, context.operation.to_string()), (TARGET_ENV, context.target.to_string()), (FENCE_ENV, context.fence.to_string())];
+        env.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+        let timeout = Duration::from_secs(self.config.timeout_seconds);
+        match ports.exec.run(&Invocation { argv, env, timeout, max_output_bytes: OUTPUT_BYTES }).await {
+            Ok(finished) => ended(what, &finished),
+            Err(error @ (ExecError::Empty | ExecError::NotStarted { .. })) => Err(ActError::failed(error.to_string())),
+            Err(error @ (ExecError::TimedOut { .. } | ExecError::Lost { .. })) => Err(ActError::unknown(error.to_string())),
+        }
     }
 
-    async fn current_replicas(&self, ports: &Ports, argv: &[String]) -> Result<u32, String> {
-        let finished = ports.exec.run(&self.invocation(argv.to_vec(), READ_TIMEOUT)).await.map_err(|e| format!("cannot read the number of replicas: {e}"))?;
+    /// Runs what only looks.
+    async fn look(&self, ports: &Ports, argv: &[String]) -> Result<Finished, ExecError> {
+        let (argv, env) = (argv.to_vec(), self.config.env.clone());
+        // One byte more than a state may have shows that it has more.
+        ports.exec.run(&Invocation { argv, env, timeout: READ_TIMEOUT, max_output_bytes: STATE_BYTES + 1 }).await
+    }
+
+    async fn replicas(&self, ports: &Ports, argv: &[String]) -> Result<u32, String> {
+        let finished = self.look(ports, argv).await.map_err(|e| format!("cannot read the number of replicas: {e}"))?;
         match (finished.code, finished.stdout.trim().parse::<u32>()) {
             (Some(0), Ok(current)) => Ok(current),
             (Some(0), Err(_)) => Err("the replicas command did not print a whole number".to_owned()),
             _ => Err("the replicas command failed".to_owned()),
         }
     }
+
+    async fn state(&self, ports: &Ports, argv: &[String]) -> Result<String, String> {
+        let finished = self.look(ports, argv).await.map_err(|e| format!("cannot read the state: {e}"))?;
+        match finished.code {
+            Some(0) if finished.stdout.len() > STATE_BYTES => Err(format!("the state command printed more than {STATE_BYTES} bytes")),
+            Some(0) => Ok(snapshot_value(&finished.stdout)),
+            _ => Err("the state command failed".to_owned()),
+        }
+    }
+
+    async fn verified_by_command(&self, ports: &Ports) -> Option<Postcondition> {
+        let argv = self.config.verify.as_ref()?;
+        Some(match self.look(ports, argv).await {
+            Ok(Finished { code: Some(0), .. }) => Postcondition::Holds("the verify command exited with 0".to_owned()),
+            Ok(Finished { code: Some(code), .. }) => Postcondition::NotYet(format!("the verify command exited with {code}")),
+            Ok(Finished { code: None, .. }) => Postcondition::NotYet("the verify command was ended by a signal".to_owned()),
+            Err(error) => Postcondition::NotYet(error.to_string()),
+        })
+    }
+}
+
+/// A number of replicas out of a snapshot; it comes from the journal and goes into an argument, so it is read anew.
+fn replicas_of(snapshot: &Snapshot) -> Option<u32> {
+    snapshot.get(REPLICAS_KEY)?.parse().ok()
+}
+
+fn replicas_are(number: u32) -> Snapshot {
+    Snapshot::from([(REPLICAS_KEY.to_owned(), number.to_string())])
 }
 
 #[async_trait]
@@ -123,26 +206,86 @@ impl Actuator for Runner {
 
     async fn prepare(&self, ports: &Ports) -> Result<Prepared, String> {
         let mut prepared = Prepared::default();
+        let mut wanted = None;
         if let Some(argv) = &self.config.replicas {
-            let current = self.current_replicas(ports, argv).await?;
-            let wanted = current.saturating_mul(2).min(MOST_REPLICAS);
-            if wanted <= current {
+            let current = self.replicas(ports, argv).await?;
+            let more = current.saturating_mul(2).min(MOST_REPLICAS);
+            if more <= current {
                 return Err(format!("{current} replicas run; it doubles to at most {MOST_REPLICAS}, from at least 1"));
             }
-            prepared.values.insert("replicas", wanted.to_string());
-            prepared.effect = Some(format!("replicas {current} -> {wanted}"));
+            wanted = Some(more);
+            prepared.values.insert(REPLICAS_KEY, more.to_string());
+            prepared.effect = Some(format!("replicas {current} -> {more}"));
+            prepared.prior = replicas_are(current);
+            prepared.undo = Some(format!("run {:?}", self.argv(Some(current))));
+        } else {
+            match self.observe(ports).await {
+                Ok(state) => prepared.prior = state,
+                // What cannot be saved cannot be brought back. Without an undo a state that is down with the rest is no reason to do nothing.
+                Err(why) if self.config.undo.is_some() => return Err(format!("the state cannot be saved for the undo: {why}")),
+                Err(why) => prepared.effect = Some(format!("the state before is not known: {why}")),
+            }
+            prepared.undo = self.config.undo.as_ref().map(|argv| format!("run {argv:?}"));
         }
-        prepared.call = format!("run {:?}", self.argv(&prepared.values));
+        prepared.call = format!("run {:?}", self.argv(wanted));
         Ok(prepared)
     }
 
-    async fn act(&self, ports: &Ports, prepared: &Prepared, _context: &Context) -> Result<Act, ActError> {
-        let timeout = Duration::from_secs(self.config.timeout_seconds);
-        match ports.exec.run(&self.invocation(self.argv(&prepared.values), timeout)).await {
-            Ok(finished) => ended(self.action, &finished),
-            Err(error @ (ExecError::Empty | ExecError::NotStarted { .. })) => Err(ActError::failed(error.to_string())),
-            Err(error @ (ExecError::TimedOut { .. } | ExecError::Lost { .. })) => Err(ActError::unknown(error.to_string())),
+    async fn act(&self, ports: &Ports, prepared: &Prepared, context: &Context) -> Result<Act, ActError> {
+        let wanted = prepared.values.get(REPLICAS_KEY).and_then(|number| number.parse().ok());
+        if wanted.is_none() && self.config.replicas.is_some() {
+            return Err(ActError::failed("the number of replicas was not prepared"));
         }
+        let mut act = self.run(ports, self.action.name(), self.argv(wanted), context).await?;
+        // What was asked for is what is left: the number rises to it only after a while.
+        let left = match wanted {
+            Some(wanted) => Ok(replicas_are(wanted)),
+            None => self.observe(ports).await,
+        };
+        match left {
+            Ok(left) => act.left = left,
+            Err(why) => act.message = format!("{}; the state afterwards is not known: {why}", act.message),
+        }
+        Ok(act)
+    }
+
+    /// A state that differs from what the act left is no objection: it may have been one on the way. `verify` is for those who know more.
+    async fn verify(&self, ports: &Ports, left: &Snapshot) -> Postcondition {
+        let mut holds = "the action has no postcondition of its own".to_owned();
+        if let (Some(argv), Some(wanted)) = (&self.config.replicas, replicas_of(left)) {
+            match self.replicas(ports, argv).await {
+                Ok(now) if now == wanted => holds = format!("{now} replicas run, as wanted"),
+                Ok(now) => return Postcondition::NotYet(format!("{now} replicas run, {wanted} are wanted")),
+                Err(why) => return Postcondition::NotYet(why),
+            }
+        }
+        self.verified_by_command(ports).await.unwrap_or(Postcondition::Holds(holds))
+    }
+
+    async fn probe(&self, ports: &Ports, prior: &Snapshot) -> Probe {
+        if self.config.replicas.is_none() && self.config.state.is_none() {
+            return Probe::CannotTell("without a state command there is nothing that could be looked at".to_owned());
+        }
+        changed(prior, self.observe(ports).await)
+    }
+
+    async fn observe(&self, ports: &Ports) -> Result<Snapshot, String> {
+        match (&self.config.replicas, &self.config.state) {
+            (Some(argv), _) => self.replicas(ports, argv).await.map(replicas_are),
+            (None, Some(argv)) => Ok(Snapshot::from([("state".to_owned(), self.state(ports, argv).await?)])),
+            (None, None) => Ok(Snapshot::new()),
+        }
+    }
+
+    async fn undo(&self, ports: &Ports, prior: &Snapshot, context: &Context) -> Result<Act, ActError> {
+        let argv = match (&self.config.undo, replicas_of(prior)) {
+            (Some(argv), _) => argv.clone(),
+            (None, Some(number)) if self.config.replicas.is_some() => self.argv(Some(number)),
+            (None, _) if self.config.replicas.is_some() => return Err(ActError::failed("the number of replicas of before was not saved")),
+            (None, _) => return Err(ActError::failed("there is no way back from this action")),
+        };
+        let act = self.run(ports, "undo", argv, context).await?;
+        restored(self, ports, prior, act, SETTLE).await
     }
 
     fn secrets(&self) -> Vec<Secret> {
@@ -150,68 +293,16 @@ impl Actuator for Runner {
     }
 }
 
-fn ended(action: Action, finished: &Finished) -> Result<Act, ActError> {
+fn ended(what: &str, finished: &Finished) -> Result<Act, ActError> {
     let output = format!("{}{}", finished.stdout, finished.stderr);
     let untrusted_output = (!output.trim().is_empty()).then(|| output.trim().to_owned());
+    let act = |message| Act { message, untrusted_output, ..Default::default() };
     match finished.code {
-        Some(0) => Ok(Act { message: format!("the {action} command exited with 0"), untrusted_output, ..Default::default() }),
-        Some(code) => Err(ActError::Failed(Act { message: format!("the {action} command exited with {code}"), untrusted_output, ..Default::default() })),
-        None => Err(ActError::Unknown(Act { message: format!("the {action} command was ended by a signal"), untrusted_output, ..Default::default() })),
+        Some(0) => Ok(act(format!("the {what} command exited with 0"))),
+        Some(code) => Err(ActError::Failed(act(format!("the {what} command exited with {code}")))),
+        None => Err(ActError::Unknown(act(format!("the {what} command was ended by a signal")))),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ports::{clock::SystemClock, fake::FakeExec, http::Client};
-
-    fn build(action: Action, toml: &str) -> Result<Arc<dyn Actuator>, String> {
-        Command.build(action, Settings::parse(toml).expect("valid TOML")).map_err(|e| e.message().to_owned())
-    }
-
-    fn printing(text: &str) -> (Arc<FakeExec>, Ports) {
-        let exec = Arc::new(FakeExec::default());
-        exec.script.lock().expect("fresh").push_back(Ok(Finished { code: Some(0), stdout: text.to_owned(), stderr: String::new() }));
-        (exec.clone(), Ports { clock: Arc::new(SystemClock), exec, http: Arc::new(Client::default()) })
-    }
-
-    fn context() -> Context {
-        Context {
-            operation: crate::types::ids::OperationId::random(),
-            target: "shop".parse().expect("a name"),
-            issue: crate::types::issue::IssueType::HighLatency,
-            fence: 1,
-        }
-    }
-
-    const SCALE: &str = r#"{ argv = ["/bin/scale", "shop", "{replicas}"], replicas = ["/bin/replicas"] }"#;
-
-    #[tokio::test]
-    async fn scaling_doubles_to_at_most_ten() {
-        let scale = build(Action::ScaleUp, SCALE).expect("valid");
-        for (printed, wanted) in
-            [("3\n", Some("6")), ("1", Some("2")), ("7", Some("10")), ("10", None), ("0", None), ("12", None), ("many", None), ("-3", None)]
-        {
-            let (exec, ports) = printing(printed);
-            let prepared = scale.prepare(&ports).await;
-            assert_eq!(prepared.as_ref().ok().and_then(|p| p.values.get("replicas")).map(String::as_str), wanted, "{printed}");
-            let Ok(prepared) = prepared else { continue };
-            scale.act(&ports, &prepared, &context()).await.expect("the fake succeeds");
-            assert_eq!(exec.calls.lock().expect("done")[1], ["/bin/scale", "shop", wanted.unwrap_or_default()]);
-        }
-    }
-
-    #[test]
-    fn wrong_tables_say_what_to_write() {
-        for (action, toml, wants) in [
-            (Action::RestartService, r#"{ argv = [] }"#, "absolute path"),
-            (Action::RestartService, r#"{ argv = ["systemctl"] }"#, "absolute path"),
-            (Action::RestartService, r#"{ argv = ["/bin/x", "{replicas}"] }"#, "scale_up only"),
-            (Action::ScaleUp, r#"{ argv = ["/bin/x"] }"#, "scale_up needs"),
-            (Action::RestartService, r#"{ argv = ["/bin/x"], timeout_seconds = 0 }"#, "1 to 3600"),
-        ] {
-            let error = build(action, toml).err().unwrap_or_default();
-            assert!(error.contains(wants), "{toml}: {error}");
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,9 @@
 
 mod command;
 mod docker;
+mod http;
 mod redis;
+mod shared;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,7 +20,7 @@ use crate::{
 };
 
 /// Every kind, in the order in which help lists them.
-pub const ALL: &[&dyn ActuatorKind] = &[&command::Command, &docker::Docker, &redis::Redis];
+pub const ALL: &[&dyn ActuatorKind] = &[&command::Command, &docker::Docker, &http::Http, &redis::Redis];
 
 /// Settings of an actuator as the configuration hands them over, with their places in the file.
 pub type Settings<'i> = toml::de::ValueDeserializer<'i>;
@@ -177,9 +179,13 @@ pub(super) fn snapshot_value(text: &str) -> String {
     if text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
         return text.to_owned();
     }
+    format!("sha256:{}", sha256_hex(text))
+}
+
+/// The SHA-256 of a text, in hex.
+pub(super) fn sha256_hex(text: &str) -> String {
     use sha2::Digest as _;
-    let digest: String = sha2::Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
-    format!("sha256:{digest}")
+    sha2::Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// A kind of actuator: one file in this folder and one line in [`ALL`].

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use async_trait::async_trait;
 use serde::{Deserialize, de::Error as _};
 
-use super::{Act, ActError, Action, Actuator, ActuatorKind, Context, Prepared, Settings};
+use super::{Act, ActError, Action, Actuator, ActuatorKind, Context, Postcondition, Prepared, Settings, Snapshot};
 use crate::{
     engines::redis::{Redis as Client, RedisUrl, Role},
     ports::Ports,
@@ -82,10 +82,16 @@ const LOOK: Duration = Duration::from_secs(10);
 const PACE: Duration = Duration::from_millis(1);
 
 impl Clear {
+    async fn connect(&self, until: Instant) -> Result<(Client, Role), String> {
+        let mut client = Client::connect(&self.url, until).await.map_err(|e| format!("Redis cannot be reached: {e}"))?;
+        let role = client.role(until).await.map_err(|e| format!("Redis does not tell its role: {e}"))?;
+        Ok((client, role))
+    }
+
     /// A connection to a server that takes writes.
     async fn primary(&self, until: Instant) -> Result<Client, String> {
-        let mut client = Client::connect(&self.url, until).await.map_err(|e| format!("Redis cannot be reached: {e}"))?;
-        match client.role(until).await.map_err(|e| format!("Redis does not tell its role: {e}"))? {
+        let (client, role) = self.connect(until).await?;
+        match role {
             Role::Master => Ok(client),
             Role::Replica => Err("this Redis is a replica; keys are removed on the primary only".to_owned()),
             Role::Sentinel => Err("this is a Sentinel, it holds no keys".to_owned()),
@@ -122,6 +128,16 @@ impl Actuator for Clear {
             Ok(done) if done.complete => Ok(Act::said(format!("{} keys were removed", done.removed))),
             Ok(done) => Err(ActError::failed(format!("max_keys was reached: {} keys were removed, others are left", done.removed))),
             Err(error) => Err(ActError::unknown(error.to_string())),
+        }
+    }
+
+    /// The keys are not counted again: a cache that works fills itself at once.
+    async fn verify(&self, _ports: &Ports, _left: &Snapshot) -> Postcondition {
+        match self.connect(Instant::now() + LOOK).await {
+            Ok((_, Role::Master)) => Postcondition::Holds("Redis answers and is still the primary".to_owned()),
+            Ok((_, Role::Replica)) => Postcondition::Broken("Redis became a replica; its new primary may bring the removed keys back".to_owned()),
+            Ok((_, Role::Sentinel)) => Postcondition::Broken("a Sentinel answers at this address now".to_owned()),
+            Err(why) => Postcondition::NotYet(why),
         }
     }
 
