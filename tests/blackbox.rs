@@ -11,6 +11,8 @@ mod clients;
 mod contracts;
 #[path = "blackbox/ground.rs"]
 mod ground;
+#[path = "blackbox/guards.rs"]
+mod guards;
 #[path = "blackbox/health.rs"]
 mod health;
 #[path = "blackbox/mcp_stdio.rs"]

@@ -23,7 +23,12 @@ pub(super) async fn run(_args: &WatchArgs, services: Arc<Services>, out: &mut Ou
     let settings = &services.recovery.settings().watch;
     if !out.is_json() {
         let names: Vec<String> = targets.iter().map(|(target, issue)| format!("{target} ({issue})")).collect();
-        out.title(format!("watching {}, every {} s, {} failed looks start a recovery; Ctrl-C ends", names.join(", "), settings.interval_seconds, settings.failures))?;
+        out.title(format!(
+            "watching {}, every {} s, {} failed looks start a recovery; Ctrl-C ends",
+            names.join(", "),
+            settings.interval_seconds,
+            settings.failures
+        ))?;
     }
     let stop = CancellationToken::new();
     let shared = Arc::new(Mutex::new((out.another(), stop.clone())));

@@ -218,11 +218,8 @@ impl Recovery {
         let now: Moment = self.parts.ports.clock.moment();
         let destructive = plan.runnable().next().is_some_and(|s| s.risk == Risk::Destructive);
         let auto = target.policy == Policy::Auto && !(request.unattended && destructive);
-        let (state, message) = if auto {
-            (State::Approved, "approved by policy auto".to_owned())
-        } else {
-            (State::Planned, self.parts.how_to_approve(&id, "waits for approval"))
-        };
+        let (state, message) =
+            if auto { (State::Approved, "approved by policy auto".to_owned()) } else { (State::Planned, self.parts.how_to_approve(&id, "waits for approval")) };
         Operation {
             operation_id: id,
             issue_type: request.issue_type,

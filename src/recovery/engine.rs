@@ -12,19 +12,14 @@ use tokio::{sync::Notify, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Audit, Controls, IsDead, Journal, Lease, Operation, OperationFilter, Owner, Plan, RecoveryError, RecoverySettings, State, Statistics, Target, Vital, Vitals,
-    plan,
+    Audit, Controls, IsDead, Journal, Lease, Operation, OperationFilter, Owner, Plan, RecoveryError, RecoverySettings, State, Statistics, Target, Vital,
+    Vitals, plan,
     run::{self, Job, Task},
     stats,
 };
 use crate::{
     ports::{Ports, process},
-    types::{
-        ids::OperationId,
-        issue::IssueType,
-        redact::Redactor,
-        target::TargetName,
-    },
+    types::{ids::OperationId, issue::IssueType, redact::Redactor, target::TargetName},
 };
 
 /// How long a lease lives without a sign of its holder.
@@ -73,7 +68,10 @@ impl Parts {
 
     /// What a person is told who is to approve.
     pub(super) fn how_to_approve(&self, id: &OperationId, why: &str) -> String {
-        format!("{why}; nothing is being called. On the machine a person runs: opsmedic recover approve {id}{}. Then get_recovery shows how it goes", self.config_option)
+        format!(
+            "{why}; nothing is being called. On the machine a person runs: opsmedic recover approve {id}{}. Then get_recovery shows how it goes",
+            self.config_option
+        )
     }
 }
 

@@ -225,7 +225,9 @@ impl RecoveryError {
                 format!("a person looks why they failed (get_recovery), mends that, and runs `opsmedic recover reset {target}` on the machine")
             }
             Self::Escalated { target, .. } => {
-                format!("a person finds the cause: get_playbook has the steps; after that `opsmedic recover reset {target}` on the machine allows recovery again")
+                format!(
+                    "a person finds the cause: get_playbook has the steps; after that `opsmedic recover reset {target}` on the machine allows recovery again"
+                )
             }
             Self::BudgetSpent { .. } => "wait, or a person acts by hand with get_playbook; so many actions in an hour point to a deeper trouble".to_owned(),
             Self::BlastRadius { .. } => "look for what they share: run_health_checks, analyze_logs; a person may act by hand with get_playbook".to_owned(),
@@ -235,7 +237,9 @@ impl RecoveryError {
             Self::PersonNeeded { .. } => "ask a person to run `opsmedic recover undo OPERATION` on the machine".to_owned(),
             Self::InProgress { operation, .. } => format!("follow it with get_recovery operation_id {operation}"),
             Self::KeyConflict { operation } => format!("use a new key for a new recovery; get_recovery {operation} shows what the key was used for"),
-            Self::NotApproved { .. } | Self::Drift { .. } => "call plan_recovery, then trigger_recovery with a new idempotency_key, and have the new plan approved".to_owned(),
+            Self::NotApproved { .. } | Self::Drift { .. } => {
+                "call plan_recovery, then trigger_recovery with a new idempotency_key, and have the new plan approved".to_owned()
+            }
             Self::UnknownOperation(_) => "get_recovery without operation_id lists the recent ones".to_owned(),
             Self::NotPending { .. } => "get_recovery shows where it stands".to_owned(),
             Self::Journal(JournalError::IllegalMove { .. }) => "get_recovery shows where it stands".to_owned(),

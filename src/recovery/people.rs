@@ -5,13 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    Actor, AuditEvent, AuditLine, Change, ControlState, JournalError, Operation, OperationFilter, Outcome, Recovery, RecoveryError, State, Target, Verified, run::Task,
+    Actor, AuditEvent, AuditLine, Change, ControlState, JournalError, Operation, OperationFilter, Outcome, Recovery, RecoveryError, State, Target, Verified,
+    run::Task,
 };
-use crate::types::{
-    ids::OperationId,
-    moment::Moment,
-    target::Policy,
-};
+use crate::types::{ids::OperationId, moment::Moment, target::Policy};
 
 impl Recovery {
     /// Approves an operation that waits, with the approver's passphrase. The next call of the same recovery runs it.

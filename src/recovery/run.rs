@@ -66,7 +66,8 @@ pub(super) async fn run(job: Job, task: Task) {
         Ok(()) => tracing::info!(operation = %id, state = runner.operation.state.name(), "recovery ended"),
         Err(error) => tracing::error!(operation = %id, %error, "recovery stopped without a recorded end; the next start will mark it"),
     }
-    if let Err(error) = parts.journal.release(&lease).await {
+    let given_back = runner.operation.state.gives_lease_back();
+    if let Err(error) = if given_back { Ok(()) } else { parts.journal.release(&lease).await } {
         tracing::warn!(operation = %id, %error, "the lease could not be given back; it will run out");
     }
     changed.notify_waiters();
@@ -106,7 +107,9 @@ impl Runner<'_> {
                 let message = "the server was stopped in the middle; a command it ran was asked to end (SIGTERM), a call to another service may still go on";
                 self.cut(State::Interrupted, Outcome::Interrupted, message).await
             }
-            Ended::Panic => self.cut(State::Unknown, Outcome::Unknown, "an internal error cut the operation off; look at the target before anything else").await,
+            Ended::Panic => {
+                self.cut(State::Unknown, Outcome::Unknown, "an internal error cut the operation off; look at the target before anything else").await
+            }
             Ended::Journal(JournalError::Unavailable(_)) => self.cut_when_possible().await,
             Ended::Journal(error) => Err(error),
         }

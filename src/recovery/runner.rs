@@ -8,7 +8,8 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
-    Act, ActError, Action, Actuator, Attempt, Context, JournalError, Lease, Limits, Operation, Outcome, PlanStep, Prepared, Receipt, Risk, State, Target, Vital,
+    Act, ActError, Action, Actuator, Attempt, Context, JournalError, Lease, Limits, Operation, Outcome, PlanStep, Prepared, Receipt, Risk, State, Target,
+    Vital,
     engine::{LEASE, Parts},
     guard::freeze,
     run::Task,
@@ -220,12 +221,7 @@ impl Runner<'_> {
     }
 
     pub(super) fn context(&self) -> Context {
-        Context {
-            operation: self.operation.operation_id.clone(),
-            target: self.target.name.clone(),
-            issue: self.operation.issue_type,
-            fence: self.lease.fence,
-        }
+        Context { operation: self.operation.operation_id.clone(), target: self.target.name.clone(), issue: self.operation.issue_type, fence: self.lease.fence }
     }
 
     pub(super) fn attempt(&self, actuator: &dyn Actuator, call: &str) -> Attempt {

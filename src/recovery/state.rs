@@ -75,6 +75,11 @@ impl State {
         !matches!(self, Self::Planned | Self::Approved | Self::Running | Self::Verifying)
     }
 
+    /// Whether who holds the target's lease gives it back with this move: the next call must not find it taken. Not at `unknown`, which is looked at.
+    pub fn gives_lease_back(self) -> bool {
+        self == Self::Planned || (self.is_final() && self != Self::Unknown)
+    }
+
     /// Whether something is being done right now.
     pub fn is_active(self) -> bool {
         matches!(self, Self::Running | Self::Verifying)

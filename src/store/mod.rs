@@ -94,9 +94,7 @@ impl Store {
     async fn pool(&self) -> Result<SqlitePool, StoreError> {
         match self.pool.get_or_try_init(|| open(&self.path)).await {
             Ok(pool) => Ok(pool.clone()),
-            Err(error @ (StoreError::Folder { .. } | StoreError::Database { .. })) if self.path.is_file() => {
-                open_to_read(&self.path).await.map_err(|_| error)
-            }
+            Err(error @ (StoreError::Folder { .. } | StoreError::Database { .. })) if self.path.is_file() => open_to_read(&self.path).await.map_err(|_| error),
             Err(error) => Err(error),
         }
     }

@@ -137,6 +137,11 @@ impl Store {
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
+    async fn free(&self, connection: &mut SqliteConnection, lease: &Lease) -> Result<(), JournalError> {
+        let freed = sqlx::query("UPDATE leases SET expires_at = 0 WHERE target = ? AND fence = ?").bind(lease.target.as_str()).bind(lease.fence);
+        freed.execute(connection).await.map(|_| ()).map_err(|e| self.unavailable(e))
+    }
+
     /// Whether a lease still holds: by the count since boot, or by the wall clock if another boot or machine took it.
     fn held(&self, row: &SqliteRow, now: &Moment) -> Result<bool, JournalError> {
         let number = |column: &str| row.try_get::<i64, _>(column).map_err(|e| self.unavailable(e));
@@ -208,6 +213,9 @@ impl Journal for Store {
         let mut transaction = self.pool().await?.begin_with(IMMEDIATE).await.map_err(|e| self.unavailable(e))?;
         self.check_move(&mut transaction, operation, from, lease).await?;
         self.write(&mut transaction, operation).await?;
+        if let Some(lease) = lease.filter(|_| operation.state.gives_lease_back()) {
+            self.free(&mut transaction, lease).await?;
+        }
         transaction.commit().await.map_err(|e| self.unavailable(e))
     }
 
@@ -332,27 +340,21 @@ impl Journal for Store {
     }
 
     async fn renew(&self, lease: &Lease, now: &Moment, ttl: SignedDuration) -> Result<(), JournalError> {
-        let renewed =
-            sqlx::query("UPDATE leases SET expires_at = ?, boot = ?, expires_uptime_ms = ? WHERE target = ? AND fence = ? AND expires_at > 0")
-                .bind(millis(now.at + ttl))
-                .bind(&now.boot)
-                .bind(now.uptime_ms + span_ms(ttl))
-                .bind(lease.target.as_str())
-                .bind(lease.fence)
-                .execute(&self.pool().await?)
-                .await
-                .map_err(|e| self.unavailable(e))?;
-        if renewed.rows_affected() == 0 { Err(JournalError::Fenced { id: lease.operation.clone() }) } else { Ok(()) }
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<(), JournalError> {
-        sqlx::query("UPDATE leases SET expires_at = 0 WHERE target = ? AND fence = ?")
+        let renewed = sqlx::query("UPDATE leases SET expires_at = ?, boot = ?, expires_uptime_ms = ? WHERE target = ? AND fence = ? AND expires_at > 0")
+            .bind(millis(now.at + ttl))
+            .bind(&now.boot)
+            .bind(now.uptime_ms + span_ms(ttl))
             .bind(lease.target.as_str())
             .bind(lease.fence)
             .execute(&self.pool().await?)
             .await
             .map_err(|e| self.unavailable(e))?;
-        Ok(())
+        if renewed.rows_affected() == 0 { Err(JournalError::Fenced { id: lease.operation.clone() }) } else { Ok(()) }
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), JournalError> {
+        let mut connection = self.pool().await?.acquire().await.map_err(|e| self.unavailable(e))?;
+        self.free(&mut connection, lease).await
     }
 
     async fn interrupt_orphans(&self, now: &Moment, is_dead: IsDead<'_>) -> Result<Vec<Operation>, JournalError> {

@@ -119,13 +119,16 @@ fn the_configuration_is_found_in_its_order_and_never_in_the_working_directory() 
 fn json_everywhere() {
     let house = House::build();
     let log = house.sandbox.fill("{dir}/logs/app.log");
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 12] = [
         &["check", "application", "--json"],
         &["--json", "check", "application"],
         &["logs", "analyze", &log, "--json"],
         &["classify", "--error-rate", "12", "--json"],
         &["recover", "plan", "service_unavailable", "shop", "--json"],
         &["recover", "status", "--json"],
+        &["recover", "pending", "--json"],
+        &["recover", "freeze", "--for", "1s", "--json"],
+        &["audit", "verify", "--json"],
         &["playbook", "list", "--json"],
         &["playbook", "show", "disk_full", "--json"],
         &["tools", "--json"],

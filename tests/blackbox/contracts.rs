@@ -111,7 +111,7 @@ fn the_examples_are_true() {
         for (file, content) in example["given"]["files"].as_object().into_iter().flatten() {
             sandbox.write(file, content.as_str().unwrap());
         }
-        let arguments: Value = serde_json::from_str(&sandbox.fill(&example["call"]["arguments"].to_string())).unwrap();
+        let arguments = with_operation(&sandbox, &example["given"]["recovered"], sandbox.fill(&example["call"]["arguments"].to_string()));
         let reply = json!({"structuredContent": sandbox.serve().ok(name, &arguments)});
         let expected: Value = serde_json::from_str(&sandbox.fill(&example["reply"].to_string())).unwrap();
         if updating() {
@@ -123,6 +123,15 @@ fn the_examples_are_true() {
         let differences = differences(&expected, &reply, "");
         assert!(differences.is_empty(), "tools/{name}/example.json:\n{}\nreply: {reply:#}", differences.join("\n"));
     }
+}
+
+/// The arguments, with `{operation_id}` standing for a recovery that is made first.
+fn with_operation(sandbox: &Sandbox, recovered: &Value, arguments: String) -> Value {
+    let Some((issue, target)) = recovered["issue_type"].as_str().zip(recovered["target"].as_str()) else {
+        return serde_json::from_str(&arguments).unwrap();
+    };
+    let operation = sandbox.opsmedic(["recover", "run", issue, target, "--reason", "an example", "--json"]).expect_code(0).json();
+    serde_json::from_str(&arguments.replace("{operation_id}", operation["operation_id"].as_str().unwrap())).unwrap()
 }
 
 /// Where two values differ; `"<any>"` on the expected side stands for anything that is there.

@@ -38,7 +38,7 @@ fn every_tool_has_title_annotations_and_output_schema() {
         for key in ["readOnlyHint", "openWorldHint"] {
             assert!(notes[key].is_boolean(), "{name} has no {key}: {notes}");
         }
-        assert_eq!(notes["readOnlyHint"] == true, name != "trigger_recovery", "{name}: {notes}");
+        assert_eq!(notes["readOnlyHint"] == true, !["trigger_recovery", "undo_recovery"].contains(&name), "{name}: {notes}");
     }
 }
 
@@ -86,7 +86,7 @@ fn malformed_calls_are_answered_as_invalid_parameters() {
     }
     let error = client.request("no/such/method", json!({})).unwrap_err();
     assert_eq!(error["code"], -32601, "{error:#}");
-    assert_eq!(client.tools().len(), 7, "the server goes on");
+    assert_eq!(client.tools().len(), 8, "the server goes on");
 }
 
 #[test]
@@ -106,6 +106,8 @@ fn bad_arguments_are_refused_with_code_message_and_hint() {
         ("plan_recovery", json!({"issue_type": "bad_weather", "target": "shop"})),
         ("trigger_recovery", json!({"issue_type": "service_unavailable", "target": "nosuch", "reason": "x"})),
         ("get_recovery", json!({"operation_id": "op_1"})),
+        ("get_recovery", json!({"wait_seconds": 25})),
+        ("undo_recovery", json!({"operation_id": format!("op_{}", "0".repeat(32))})),
         ("get_playbook", json!({"id": "nosuch"})),
     ];
     for (tool, arguments) in calls {
@@ -119,7 +121,7 @@ fn what_is_not_json_does_not_end_the_server() {
     client.send_line("this is no JSON");
     client.send_line("{\"jsonrpc\":\"2.0\",\"id\":");
     client.send_line("");
-    assert_eq!(client.tools().len(), 7);
+    assert_eq!(client.tools().len(), 8);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use opsmedic::{
     types::issue::IssueType,
 };
 
-use super::recovery::{settled, target, trigger};
+use super::recovery::{blind_target as target, settled, trigger};
 use crate::support::{
     backend::{Backend, Received, Reply},
     docker::Docker,

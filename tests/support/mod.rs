@@ -13,6 +13,7 @@ pub(crate) mod web;
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -62,6 +63,8 @@ pub(crate) fn named<'v>(list: &'v Value, name: &str) -> &'v Value {
 pub(crate) struct House {
     pub(crate) sandbox: sandbox::Sandbox,
     _service: web::Web,
+    /// A recovery that can be undone; made when it is first asked for.
+    recovered: OnceLock<String>,
 }
 
 impl House {
@@ -75,9 +78,23 @@ impl House {
         sandbox.configure(&format!(
             "[health.application]\nurl = \"{url}\"\n[logs]\nroots = [\"{{dir}}/logs\"]\n\
              [[targets]]\nname = \"shop\"\npolicy = \"auto\"\nsoak_seconds = 1\nverify_timeout_seconds = 10\n\
-             [targets.check.application]\nurl = \"{url}\"\n[targets.actions.restart_service.command]\nargv = [\"{restart}\"]\n"
+             [targets.check.application]\nurl = \"{url}\"\n[targets.actions.restart_service.command]\nargv = [\"{restart}\"]\n\
+             [[targets]]\nname = \"worker\"\npolicy = \"auto\"\nsoak_seconds = 0\ncheck_cannot_see = [\"service_unavailable\"]\n\
+             [targets.check.application]\nurl = \"{url}\"\n[targets.actions.restart_service.command]\n\
+             argv = [\"/bin/cp\", \"{{dir}}/new\", \"{{dir}}/state.txt\"]\nstate = [\"/bin/cat\", \"{{dir}}/state.txt\"]\n\
+             undo = [\"/bin/cp\", \"{{dir}}/old\", \"{{dir}}/state.txt\"]\n"
         ));
-        Self { sandbox, _service: service }
+        for (name, content) in [("state.txt", "old"), ("old", "old"), ("new", "new")] {
+            sandbox.write(name, content);
+        }
+        Self { sandbox, _service: service, recovered: OnceLock::new() }
+    }
+
+    fn recovered(&self) -> &str {
+        self.recovered.get_or_init(|| {
+            let run = self.sandbox.opsmedic(["recover", "run", "service_unavailable", "worker", "--reason", "to be undone", "--json"]);
+            run.expect_code(0).json()["operation_id"].as_str().unwrap().to_owned()
+        })
     }
 
     /// One valid call of each tool.
@@ -88,6 +105,7 @@ impl House {
             ("analyze_logs", json!({"paths": [self.sandbox.fill("{dir}/logs/app.log")], "from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z"})),
             ("plan_recovery", json!({"issue_type": "service_unavailable", "target": "shop"})),
             ("trigger_recovery", json!({"issue_type": "service_unavailable", "target": "shop", "reason": "rehearsal", "idempotency_key": "house-1"})),
+            ("undo_recovery", json!({"operation_id": self.recovered()})),
             ("get_recovery", json!({"target": "shop"})),
             ("get_playbook", json!({"id": "service_down", "lang": "en", "target": "shop"})),
         ]

@@ -21,6 +21,11 @@ const HANGS_AFTER: Duration = Duration::from_secs(60);
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_opsmedic");
 
+/// A key for the configuration, made by `opsmedic recover passphrase` of [`PASSPHRASE`].
+pub(crate) const APPROVER_KEY: &str = "opsmedic-approver-1:YeGTQVuR5cTemwWMsbqyUw:5teHtZkDnI/Ad4ZIBbnNhfhcrebY3OV3f8mbPcT+YLw";
+/// What the approver of the tests knows.
+pub(crate) const PASSPHRASE: &str = "rehearsal passphrase";
+
 /// A temporary folder with a configuration file and an environment.
 pub(crate) struct Sandbox {
     folder: TempDir,
@@ -146,6 +151,12 @@ impl Sandbox {
     /// Runs the binary with this standard input.
     pub(crate) fn opsmedic_with_input<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, input: &[u8]) -> Finished {
         finish(&mut self.command(args), input)
+    }
+
+    /// Runs the binary with the approver's passphrase on its standard input.
+    pub(crate) fn as_approver(&self, args: &[&str]) -> Finished {
+        let args = args.iter().chain(&["--passphrase-file", "-"]);
+        finish(&mut self.command(args), format!("{PASSPHRASE}\n").as_bytes())
     }
 
     /// An MCP client of a fresh `opsmedic serve`, initialized.

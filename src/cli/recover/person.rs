@@ -6,11 +6,7 @@ use serde::Serialize;
 
 use super::{PATIENCE, RecoverCommand, VIA, failure, show, show_plan, watched};
 use crate::{
-    cli::{
-        Exit, Failure, Out, Outcome,
-        output::cell,
-        passphrase::PassphraseArgs,
-    },
+    cli::{Exit, Failure, Out, Outcome, output::cell, passphrase::PassphraseArgs},
     flows::Services,
     recovery::{ApproverKey, Change, RecoveryError, State},
     types::{
@@ -150,7 +146,8 @@ impl Controls {
     pub(super) async fn now(services: &Services) -> Result<Self, Failure> {
         let (state, now) = services.recovery.controls().await.map_err(failure)?;
         let left = state.freezes.iter().map(|f| (f, now.left_of(f.span, &f.began).as_secs())).filter(|(_, left)| *left > 0);
-        let freezes = left.map(|(f, left)| FreezeLine { target: f.target.as_ref().map(ToString::to_string), reason: f.reason.clone(), remaining_seconds: left });
+        let freezes =
+            left.map(|(f, left)| FreezeLine { target: f.target.as_ref().map(ToString::to_string), reason: f.reason.clone(), remaining_seconds: left });
         Ok(Self { stopped: state.halted.clone(), freezes: freezes.collect() })
     }
 

@@ -61,9 +61,10 @@ impl FreezeWindow {
         let name = &self.name;
         match (self.from, self.to, self.days.is_empty()) {
             (Some(from), Some(to), true) if from < to => Ok(()),
-            (None, None, false) => self.days.iter().try_for_each(|day| {
-                weekday(day).map(|_| ()).ok_or_else(|| format!("recovery.freeze {name}: days are mon, tue, wed, thu, fri, sat and sun"))
-            }),
+            (None, None, false) => self
+                .days
+                .iter()
+                .try_for_each(|day| weekday(day).map(|_| ()).ok_or_else(|| format!("recovery.freeze {name}: days are mon, tue, wed, thu, fri, sat and sun"))),
             _ => Err(format!("recovery.freeze {name}: write from and to (the earlier first), or days with start and end")),
         }?;
         match &self.timezone {

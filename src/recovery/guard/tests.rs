@@ -146,8 +146,12 @@ fn windows_of_the_configuration_hold_by_date_and_by_week() {
         let window = window(toml);
         assert_eq!(ask(|_, settings, _| settings.freeze = vec![window]).is_err(), holds, "{toml}");
     }
-    for wrong in ["name='x'", "name='x'\ndays=['monday']", "name='x'\nfrom='2026-11-24T00:00:00Z'\nto='2026-11-23T00:00:00Z'", "name='x'\ndays=['mon']\ntimezone='Nowhere'"]
-    {
+    for wrong in [
+        "name='x'",
+        "name='x'\ndays=['monday']",
+        "name='x'\nfrom='2026-11-24T00:00:00Z'\nto='2026-11-23T00:00:00Z'",
+        "name='x'\ndays=['mon']\ntimezone='Nowhere'",
+    ] {
         assert!(toml::from_str::<FreezeWindow>(wrong).is_ok_and(|w| w.validate().is_err()), "{wrong}");
     }
 }

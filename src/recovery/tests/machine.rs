@@ -8,7 +8,10 @@ use super::*;
 fn the_table_has_no_way_around_intent_approval_and_verification() {
     for from in State::ALL {
         let may = |to: State| from.next().contains(&to);
-        assert!(!may(State::Running) || [State::Approved, State::Running, State::Verifying, State::Succeeded, State::FailedVerification].contains(&from), "{from:?}");
+        assert!(
+            !may(State::Running) || [State::Approved, State::Running, State::Verifying, State::Succeeded, State::FailedVerification].contains(&from),
+            "{from:?}"
+        );
         assert!(!may(State::Succeeded) || from == State::Verifying, "nothing succeeds unwatched: {from:?}");
         assert!(!may(State::Approved) || from == State::Planned, "{from:?}");
         assert!(!may(State::Undone) || from == State::Running, "{from:?}");
@@ -47,16 +50,33 @@ fn an_attempt(outcome: Outcome, undo: bool) -> Attempt {
 /// What happens next.
 #[derive(Debug, Clone)]
 enum Step {
-    Trigger { issue: IssueType, key: Option<u8>, bench: bool, patience_ms: u64 },
+    Trigger {
+        issue: IssueType,
+        key: Option<u8>,
+        bench: bool,
+        patience_ms: u64,
+    },
     Approve,
     Undo,
     Probe,
     /// A process ends without a word and a new one starts on the same store.
-    Crash { bench: bool },
-    Shutdown { bench: bool },
-    Pass { seconds: i64 },
-    SetClock { seconds: i64 },
-    Script { result: u8, heals: bool, hangs: bool },
+    Crash {
+        bench: bool,
+    },
+    Shutdown {
+        bench: bool,
+    },
+    Pass {
+        seconds: i64,
+    },
+    SetClock {
+        seconds: i64,
+    },
+    Script {
+        result: u8,
+        heals: bool,
+        hangs: bool,
+    },
     Stop,
     Resume,
     Reset,
