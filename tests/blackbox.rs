@@ -17,5 +17,7 @@ mod health;
 mod mcp_stdio;
 #[path = "blackbox/recovery.rs"]
 mod recovery;
+#[path = "blackbox/systemd.rs"]
+mod systemd;
 #[path = "blackbox/untrusted.rs"]
 mod untrusted;

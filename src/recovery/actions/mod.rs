@@ -6,6 +6,7 @@
 mod command;
 mod docker;
 mod redis;
+mod systemd;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Every kind, in the order in which help lists them.
-pub const ALL: &[&dyn ActuatorKind] = &[&command::Command, &docker::Docker, &redis::Redis];
+pub const ALL: &[&dyn ActuatorKind] = &[&command::Command, &docker::Docker, &redis::Redis, &systemd::Systemd];
 
 /// Settings of an actuator as the configuration hands them over, with their places in the file.
 pub type Settings<'i> = toml::de::ValueDeserializer<'i>;
