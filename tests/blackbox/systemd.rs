@@ -63,12 +63,12 @@ impl Shop {
     fn recover(&self) -> Value {
         self.sandbox.opsmedic(["recover", "run", "service_unavailable", "shop", "--reason", "x", "--json"]).json()
     }
+}
 
-    fn actuator(&self) -> Arc<dyn Actuator> {
-        let kind = ALL.iter().find(|kind| kind.name() == "systemd").unwrap();
-        let table = format!("{{ unit = \"{}\", bus = \"{}\", timeout_seconds = 20 }}", self.unit, self.systemd.bus());
-        kind.build(Action::RestartService, Settings::parse(&table).unwrap()).unwrap()
-    }
+fn actuator(unit: &str, bus: &str) -> Arc<dyn Actuator> {
+    let kind = ALL.iter().find(|kind| kind.name() == "systemd").unwrap();
+    let table = format!("{{ unit = \"{unit}\", bus = \"{bus}\", timeout_seconds = 20 }}");
+    kind.build(Action::RestartService, Settings::parse(&table).unwrap()).unwrap()
 }
 
 fn config(url: &str, unit: &str, bus: &str, timeout_seconds: u32) -> String {
@@ -234,8 +234,12 @@ struct Steps {
 
 impl Steps {
     fn of(shop: &Shop) -> Self {
+        Self::with(actuator(&shop.unit, &shop.systemd.bus()))
+    }
+
+    fn with(actuator: Arc<dyn Actuator>) -> Self {
         let context = Context { operation: OperationId::random(), target: "shop".parse().unwrap(), issue: IssueType::ServiceUnavailable, fence: 1 };
-        Self { runtime: tokio::runtime::Runtime::new().unwrap(), ports: Ports::real(), actuator: shop.actuator(), context }
+        Self { runtime: tokio::runtime::Runtime::new().unwrap(), ports: Ports::real(), actuator, context }
     }
 
     fn prepare(&self) -> Result<Prepared, String> {
@@ -294,18 +298,21 @@ fn what_a_restart_left_holds_until_the_unit_dies_again() {
 
 #[test]
 fn a_call_whose_end_was_not_seen_can_be_probed() {
-    let shop = need!(Shop::new("probed", STEADY, "ExecStartPre=/bin/sh -c 'test ! -e /run/NAME.wait || sleep 2'", ""));
+    let shop = need!(Shop::new("probed", STEADY, "", "After=before-probed.service"));
+    shop.systemd.unit("before-probed.service", "[Service]\nType=oneshot\nExecStart=/bin/sleep 3\n");
     shop.systemctl("start");
     let steps = Steps::of(&shop);
     let prepared = steps.prepare().unwrap();
     assert!(matches!(steps.probe(&prepared), Probe::DidNot(_)), "{:?}", steps.probe(&prepared));
-    fs::write(shop.beside("wait"), "").unwrap();
+    // The restart waits for the other unit: for now the unit is as before, and yet the restart will come.
+    shop.systemd.systemctl(&["start", "--no-block", "before-probed.service"]);
     shop.systemd.systemctl(&["restart", "--no-block", &shop.unit]);
     let probed = steps.probe(&prepared);
     assert!(matches!(probed, Probe::CannotTell(_)), "{probed:?}");
     let refused = steps.prepare().unwrap_err();
     assert!(refused.contains("job"), "{refused}");
-    shop.wait_until("active");
+    assert_eq!(shop.starts(), 1);
+    assert!(wait_for(Duration::from_secs(10), || matches!(steps.probe(&prepared), Probe::Happened(_))), "{:?}", steps.probe(&prepared));
     let Probe::Happened(act) = steps.probe(&prepared) else { panic!("{:?}", steps.probe(&prepared)) };
     assert_eq!(act.left["invocation_id"], shop.shown("InvocationID"));
     assert!(matches!(steps.verify(&act), Postcondition::Holds(_)), "{:?}", steps.verify(&act));
@@ -332,4 +339,28 @@ fn a_unit_that_was_inactive_is_stopped_again_by_the_undo() {
     let Err(ActError::Failed(denied)) = &undone else { panic!("nobody denied it: {undone:?}") };
     assert!(denied.message.contains("access denied") && denied.untrusted_output.is_some(), "{denied:?}");
     assert_eq!(shop.shown("ActiveState"), "active");
+}
+
+#[test]
+fn a_unit_is_restarted_by_another_of_its_names() {
+    let shop = need!(Shop::new("named", STEADY, "", ""));
+    std::os::unix::fs::symlink("named.service", shop.systemd.path("/run/systemd/system/alias.service")).unwrap();
+    shop.systemctl("start");
+    let steps = Steps::with(actuator("alias.service", &shop.systemd.bus()));
+    steps.act(&steps.prepare().unwrap());
+    assert_eq!(shop.starts(), 2);
+}
+
+#[test]
+fn units_of_every_type_can_be_looked_at() {
+    let systemd = need!(Systemd::shared());
+    for kind in ["service", "socket", "timer", "path", "mount", "automount", "swap"] {
+        let refused = Steps::with(actuator(&format!("nothing-here.{kind}"), &systemd.bus())).prepare().unwrap_err();
+        assert_eq!(refused, "there is no unit of this name", "{kind}");
+    }
+    let timer = Steps::with(actuator("systemd-tmpfiles-clean.timer", &systemd.bus()));
+    let prepared = timer.prepare().unwrap();
+    let act = timer.act(&prepared);
+    assert_ne!(act.left["invocation_id"], prepared.prior["invocation_id"]);
+    assert!(matches!(timer.verify(&act), Postcondition::Holds(_)), "{:?}", timer.verify(&act));
 }
