@@ -21,5 +21,7 @@ mod mcp_stdio;
 mod recovery;
 #[path = "blackbox/recovery_actions.rs"]
 mod recovery_actions;
+#[path = "blackbox/systemd.rs"]
+mod systemd;
 #[path = "blackbox/untrusted.rs"]
 mod untrusted;

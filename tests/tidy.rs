@@ -48,6 +48,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["main.rs", "app", "cli/"]),
     ("bollard", &["engines/"]),
     ("reqwest", &["ports/", "engines/"]),
+    ("zbus", &["engines/"]),
     ("tracing_subscriber", &["telemetry"]),
 ];
 

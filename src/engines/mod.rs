@@ -6,3 +6,4 @@ pub mod docker;
 pub mod net;
 pub mod postgres;
 pub mod redis;
+pub mod systemd;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::{Read, Write as _},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::Command,
@@ -30,6 +30,10 @@ kill -TERM "$containerd"
 wait "$containerd"
 "#;
 
+const TAR: &str = "application/x-tar";
+/// How long the engine may take to unpack an image.
+const IMPORT: Duration = Duration::from_secs(120);
+
 /// A running engine.
 pub(crate) struct Docker {
     leash: Leash,
@@ -37,18 +41,25 @@ pub(crate) struct Docker {
 }
 
 impl Docker {
-    /// The image that every engine has.
+    /// The image of a started engine.
     pub(crate) const IMAGE: &'static str = "box:test";
 
-    /// Starts one, or says why this machine cannot.
+    /// Starts one that has the image, or says why this machine cannot.
     pub(crate) fn start() -> Result<Self, String> {
+        let busybox = busybox().ok_or("no static busybox to make an image from")?;
+        let engine = Self::empty()?;
+        engine.import_busybox(&busybox);
+        Ok(engine)
+    }
+
+    /// Starts one without an image, or says why this machine cannot.
+    pub(crate) fn empty() -> Result<Self, String> {
         if !rustix::process::geteuid().is_root() {
             return Err("a Docker Engine of its own needs root".to_owned());
         }
         for program in ["dockerd", "containerd"] {
             find_program(program).ok_or_else(|| format!("{program} is not installed"))?;
         }
-        let busybox = busybox().ok_or("no static busybox to make an image from")?;
         let folder = folder();
         let inside = |name: &str| folder.join(name).to_str().unwrap().to_owned();
         let containerd = format!(
@@ -65,7 +76,6 @@ impl Docker {
         if !wait_for(Duration::from_secs(30), || !engine.leash.alive() || answers()) || !engine.leash.alive() {
             return Err(format!("dockerd does not start here: {}", engine.last_words()));
         }
-        engine.import(&busybox);
         Ok(engine)
     }
 
@@ -81,19 +91,29 @@ impl Docker {
 
     /// As [`Docker::run`], with a health check as the API takes it.
     pub(crate) fn run_with_health(&self, name: &str, argv: &[&str], health: &Value) -> Result<(), String> {
-        let container = json!({"Image": Self::IMAGE, "Cmd": argv, "StopSignal": "SIGKILL", "Healthcheck": health, "HostConfig": {"NetworkMode": "host"}});
-        self.expect("POST", &format!("/containers/create?name={name}"), Some(&container), 201);
+        let host = json!({"NetworkMode": "host"});
+        self.create(name, &json!({"Image": Self::IMAGE, "Cmd": argv, "StopSignal": "SIGKILL", "Healthcheck": health, "HostConfig": host}))
+    }
+
+    /// Runs a container as the engine's API describes it; the reason if this machine cannot run it.
+    pub(crate) fn create(&self, name: &str, container: &Value) -> Result<(), String> {
+        self.expect("POST", &format!("/containers/create?name={name}"), Some(container), 201);
         match self.request("POST", &format!("/containers/{name}/start"), None) {
             Ok((204, _)) => Ok(()),
             other => Err(format!("no container can run here: {other:?}")),
         }
     }
 
-    /// Runs a program in a container to its end.
-    pub(crate) fn exec(&self, name: &str, argv: &[&str]) {
-        let exec = json!({"Cmd": argv, "AttachStdout": true});
+    /// Runs a program in a container to its end and gives what it printed.
+    pub(crate) fn exec(&self, name: &str, argv: &[&str]) -> String {
+        // With a terminal the output comes as it is, without the engine's frames.
+        let exec = json!({"Cmd": argv, "AttachStdout": true, "AttachStderr": true, "Tty": true});
         let id = self.expect("POST", &format!("/containers/{name}/exec"), Some(&exec), 201);
-        self.expect("POST", &format!("/exec/{}/start", id["Id"].as_str().unwrap()), Some(&json!({"Detach": false})), 200);
+        let start = json!({"Detach": false, "Tty": true}).to_string();
+        let (status, output) = self.request("POST", &format!("/exec/{}/start", id["Id"].as_str().unwrap()), Some(start.as_bytes())).unwrap();
+        let output = String::from_utf8_lossy(&output).replace("\r\n", "\n");
+        assert_eq!(status, 200, "{argv:?}: {output}");
+        output
     }
 
     /// What the engine knows of a container.
@@ -113,14 +133,17 @@ impl Docker {
         serde_json::from_slice(&answer).unwrap_or(Value::Null)
     }
 
-    /// One request of HTTP 1.0, whose answer ends with the connection.
     fn request(&self, method: &str, path: &str, body: Option<&[u8]>) -> std::io::Result<(u16, Vec<u8>)> {
-        let mut stream = UnixStream::connect(self.socket())?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        let kind = if path.starts_with("/images") { "application/x-tar" } else { "application/json" };
         let body = body.unwrap_or_default();
-        write!(stream, "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len())?;
-        stream.write_all(body)?;
+        self.send(method, path, "application/json", &mut { body }, body.len() as u64)
+    }
+
+    /// One request of HTTP 1.0, whose answer ends with the connection.
+    fn send(&self, method: &str, path: &str, kind: &str, body: &mut dyn Read, length: u64) -> std::io::Result<(u16, Vec<u8>)> {
+        let mut stream = UnixStream::connect(self.socket())?;
+        stream.set_read_timeout(Some(if kind == TAR { IMPORT } else { Duration::from_secs(20) }))?;
+        write!(stream, "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")?;
+        std::io::copy(body, &mut stream)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         let end = answer.windows(4).position(|w| w == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
@@ -128,15 +151,20 @@ impl Docker {
         Ok((status, answer.split_off(end)))
     }
 
-    fn import(&self, busybox: &Path) {
+    /// Makes an image from a tar of its root.
+    pub(crate) fn import(&self, image: &str, tar: &mut dyn Read, length: u64) {
+        let (repo, tag) = image.split_once(':').unwrap();
+        let (status, answer) = self.send("POST", &format!("/images/create?fromSrc=-&repo={repo}&tag={tag}"), TAR, tar, length).unwrap();
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    }
+
+    fn import_busybox(&self, busybox: &Path) {
         let root = self.folder.join("image");
         fs::create_dir_all(root.join("bin")).unwrap();
         fs::copy(busybox, root.join("bin/busybox")).unwrap();
         let tar = Command::new("tar").arg("-C").arg(&root).args(["-c", "."]).output().unwrap();
         assert!(tar.status.success(), "tar");
-        let (repo, tag) = Self::IMAGE.split_once(':').unwrap();
-        let (status, answer) = self.request("POST", &format!("/images/create?fromSrc=-&repo={repo}&tag={tag}"), Some(&tar.stdout)).unwrap();
-        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+        self.import(Self::IMAGE, &mut tar.stdout.as_slice(), tar.stdout.len() as u64);
     }
 
     fn last_words(&self) -> String {

@@ -8,6 +8,7 @@ pub(crate) mod mcp;
 pub(crate) mod sandbox;
 pub(crate) mod servers;
 pub(crate) mod skip;
+pub(crate) mod systemd;
 pub(crate) mod web;
 
 use std::{

@@ -8,6 +8,7 @@ mod docker;
 mod http;
 mod redis;
 mod shared;
+mod systemd;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Every kind, in the order in which help lists them.
-pub const ALL: &[&dyn ActuatorKind] = &[&command::Command, &docker::Docker, &http::Http, &redis::Redis];
+pub const ALL: &[&dyn ActuatorKind] = &[&command::Command, &docker::Docker, &http::Http, &redis::Redis, &systemd::Systemd];
 
 /// Settings of an actuator as the configuration hands them over, with their places in the file.
 pub type Settings<'i> = toml::de::ValueDeserializer<'i>;
