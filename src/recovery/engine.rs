@@ -2,7 +2,7 @@
 //! inside one in `run`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -75,6 +75,22 @@ impl Parts {
     }
 }
 
+/// An operation that a task works on; ends with the task, however that ends.
+struct Working(Arc<Mutex<BTreeSet<String>>>, String);
+
+impl Working {
+    fn on(active: &Arc<Mutex<BTreeSet<String>>>, id: &str) -> Self {
+        active.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        Self(active.clone(), id.to_owned())
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+    }
+}
+
 /// The recovery service. Cheap to clone.
 #[derive(Clone)]
 pub struct Recovery {
@@ -83,6 +99,8 @@ pub struct Recovery {
     shutdown: CancellationToken,
     changed: Arc<Notify>,
     orphans_at: Arc<Mutex<Option<Instant>>>,
+    /// Operations that a task of this process works on.
+    active: Arc<Mutex<BTreeSet<String>>>,
     #[cfg(test)]
     running: Arc<Mutex<Vec<tokio::task::AbortHandle>>>,
     pub(super) refused: Arc<Mutex<super::admit::Refused>>,
@@ -97,6 +115,7 @@ impl Recovery {
             shutdown: CancellationToken::new(),
             changed: Arc::default(),
             orphans_at: Arc::default(),
+            active: Arc::default(),
             #[cfg(test)]
             running: Arc::default(),
             refused: Arc::default(),
@@ -166,8 +185,12 @@ impl Recovery {
     }
 
     pub(super) fn start(&self, operation: Operation, target: Target, lease: Lease, task: Task) -> tokio::task::JoinHandle<()> {
+        let working = Working::on(&self.active, operation.operation_id.as_str());
         let job = Job { parts: self.parts.clone(), operation, target, lease, changed: self.changed.clone(), shutdown: self.shutdown.clone() };
-        let running = self.tasks.spawn(run::run(job, task));
+        let running = self.tasks.spawn(async move {
+            let _working = working;
+            run::run(job, task).await;
+        });
         #[cfg(test)]
         self.running.lock().unwrap_or_else(PoisonError::into_inner).push(running.abort_handle());
         running
@@ -186,7 +209,13 @@ impl Recovery {
             let operation = self.get(id).await?;
             // Approved a moment ago: whoever approved it is about to run it, here or in another process.
             let fresh = self.parts.ports.clock.now().duration_since(operation.updated_at) < STARTING;
-            let moving = operation.state.is_active() || (operation.state == State::Approved && (fresh || !self.tasks.is_empty()));
+            let here = self.active.lock().unwrap_or_else(PoisonError::into_inner).contains(id.as_str());
+            // One whose end was not seen is still looked at.
+            let moving = match operation.state {
+                State::Approved => here || fresh,
+                State::Unknown => here,
+                state => state.is_active(),
+            };
             if !moving || Instant::now() >= until {
                 return Ok(operation);
             }

@@ -204,6 +204,41 @@ fn a_container_is_judged_by_its_start_and_health_and_stopped_again_if_it_stood_s
     assert_eq!((undone.left["running"].as_str(), &docker.inspect("shop")["State"]["Running"]), ("false", &json!(false)));
 }
 
+/// Runs one recovery that restarts the container `shop`, on a service whose own check is always ok; gives the operation.
+fn restarted(docker: &Docker, soak_seconds: u32) -> Value {
+    let action = format!("[targets.actions.restart_service.docker]\ncontainer = \"shop\"\nsocket = \"{}\"\nstop_seconds = 1", docker.socket().display());
+    let service = Web::start();
+    let config = target("auto", &service.url(), &action).replace("soak_seconds = 1", &format!("soak_seconds = {soak_seconds}")).replace("= 8", "= 20");
+    let sandbox = Sandbox::new(&config);
+    sandbox.opsmedic(["recover", "run", "service_unavailable", "shop", "--reason", "x", "--json"]).json()
+}
+
+#[test]
+fn a_container_that_dies_again_is_no_success_however_well_its_service_looks() {
+    let docker = need!(Docker::start());
+    // The second start dies after a second.
+    let serve = "if busybox test -e /started; then busybox sleep 1; exit 3; fi; busybox touch /started; exec busybox sleep 1000";
+    need!(docker.run("shop", &["/bin/busybox", "sh", "-c", serve]));
+    let before = docker.started_at("shop");
+    let operation = restarted(&docker, 4);
+    assert_eq!(operation["state"], "failed_verification", "{operation:#}");
+    assert!(operation["attempts"][0]["message"].as_str().unwrap().contains("exit code 3"), "{operation:#}");
+    assert_ne!(docker.started_at("shop"), before, "it was not restarted at all");
+}
+
+#[test]
+fn a_container_that_is_unhealthy_and_then_healthy_is_a_success() {
+    let docker = need!(Docker::start());
+    let serve = "busybox rm -f /well; busybox sleep 3; busybox touch /well; exec busybox sleep 1000";
+    let health = json!({"Test": ["CMD", "/bin/busybox", "test", "-e", "/well"], "Interval": 400_000_000, "Timeout": 2_000_000_000, "Retries": 1});
+    need!(docker.run_with_health("shop", &["/bin/busybox", "sh", "-c", serve], &health));
+    let begun = std::time::Instant::now();
+    let operation = restarted(&docker, 1);
+    assert_eq!(operation["state"], "succeeded", "{operation:#}");
+    assert!(begun.elapsed() > Duration::from_secs(3), "it was called well while it was not: {:?}", begun.elapsed());
+    assert_eq!(docker.inspect("shop")["State"]["Health"]["Status"], "healthy");
+}
+
 #[test]
 fn a_cleared_cache_must_still_be_a_primary() {
     let redis = need!(Redis::start());
