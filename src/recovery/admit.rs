@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Actor, AuditEvent, JournalError, Operation, OperationFilter, Plan, Recovery, RecoveryError, Risk, State, Target,
+    Actor, AuditEvent, JournalError, Lease, Operation, OperationFilter, Plan, Recovery, RecoveryError, Risk, State, Target,
+    engine::LEASE,
     guard::{self, Situation},
     run::Task,
 };
@@ -105,8 +106,12 @@ impl Recovery {
             Err(RecoveryError::InProgress { operation: holder, .. }) if holder == operation.operation_id => return Ok(operation),
             lease => lease?,
         };
-        match self.still_as_approved(&mut operation, target).await {
-            Ok(()) => {
+        let admitted = match self.still_as_approved(&mut operation, target).await {
+            Ok(()) => self.refreshed(&lease).await,
+            Err(refusal) => Err(refusal),
+        };
+        match admitted {
+            Ok(lease) => {
                 self.start(operation.clone(), target.clone(), lease, Task::CarryOut);
                 Ok(operation)
             }
@@ -115,6 +120,13 @@ impl Recovery {
                 Err(refusal)
             }
         }
+    }
+
+    /// The lease with all its time ahead: pre-checks and looks may have taken most of it, and nobody renews it before an operation runs.
+    async fn refreshed(&self, lease: &Lease) -> Result<Lease, RecoveryError> {
+        let now = self.parts.ports.clock.moment();
+        self.parts.journal.renew(lease, &now, LEASE).await?;
+        Ok(Lease { taken: now, ..lease.clone() })
     }
 
     /// Whether the approval is a person's, every guard still agrees, and what would be called is what was approved.
@@ -147,15 +159,15 @@ impl Recovery {
         self.may_ever(target)?;
         let id = OperationId::random();
         let lease = self.lease(target, &id).await?;
-        match self.record(id.clone(), request, target).await {
-            Ok(operation) if operation.state == State::Approved && operation.operation_id == id => {
+        match self.record(id.clone(), request, target, &lease).await {
+            Ok((operation, lease)) if operation.state == State::Approved && operation.operation_id == id => {
                 self.start(operation.clone(), target.clone(), lease, Task::CarryOut);
                 Ok(operation)
             }
             other => {
                 self.give_back(&lease).await;
                 // Another call with the same key was faster: its operation, if it is for the same trouble.
-                other.and_then(|operation| same_call(&operation, &target.name, request.issue_type).map(|()| operation))
+                other.and_then(|(operation, _)| same_call(&operation, &target.name, request.issue_type).map(|()| operation))
             }
         }
     }
@@ -199,10 +211,12 @@ impl Recovery {
         tokio::time::timeout(GROUP, looks).await.map_err(|_| RecoveryError::HealthUnknown { what: format!("group {group}") })
     }
 
-    async fn record(&self, id: OperationId, request: &TriggerRequest, target: &Target) -> Result<Operation, RecoveryError> {
+    /// Asks the guards and records; gives the operation that now stands for the call, which may be another call's.
+    async fn record(&self, id: OperationId, request: &TriggerRequest, target: &Target, lease: &Lease) -> Result<(Operation, Lease), RecoveryError> {
         let plan = self.admit(target, self.fresh_plan(request.issue_type, target).await, None).await?;
+        let lease = self.refreshed(lease).await?;
         let operation = self.new_operation(id, request, target, plan);
-        match self.parts.journal.create(&operation).await {
+        let stands = match self.parts.journal.create(&operation).await {
             Ok(()) => Ok(operation),
             // Another call was faster: join it.
             Err(JournalError::KeyTaken) => match &operation.idempotency_key {
@@ -211,7 +225,8 @@ impl Recovery {
             },
             Err(JournalError::Waiting { id }) => self.parts.journal.get(&id).await?.ok_or(RecoveryError::UnknownOperation(id)),
             Err(error) => Err(error.into()),
-        }
+        };
+        Ok((stands?, lease))
     }
 
     fn new_operation(&self, id: OperationId, request: &TriggerRequest, target: &Target, plan: Plan) -> Operation {

@@ -69,7 +69,8 @@ impl AuditEvent {
             issue_type: Some(operation.issue_type),
             action,
             plan_digest: Some(operation.plan.digest.clone()),
-            detail: operation.message.clone(),
+            // How to approve is for who asked, not for the record.
+            detail: if operation.state == State::Planned { format!("waits for approval until {}", operation.expires_at) } else { operation.message.clone() },
             untrusted_reason: Some(operation.untrusted_reason.clone()),
         }
     }

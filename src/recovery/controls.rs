@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use serde::Serialize;
 
 use super::{Actor, JournalError};
 use crate::types::{moment::Moment, target::TargetName};
@@ -36,8 +35,7 @@ pub struct ControlState {
 }
 
 /// A person's act.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "control", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Stops all recovery.
     Halt {
@@ -73,6 +71,15 @@ impl Change {
             Self::Freeze { .. } => "frozen",
             Self::Unfreeze => "unfrozen",
             Self::Reset { .. } => "breaker_reset",
+        }
+    }
+
+    /// What the audit says beside the event.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Halt { reason } => reason.clone(),
+            Self::Freeze { seconds, reason, .. } => format!("for {seconds} s: {reason}"),
+            Self::Resume | Self::Unfreeze | Self::Reset { .. } => String::new(),
         }
     }
 

@@ -228,7 +228,8 @@ impl Bench {
     }
 
     async fn approve(&self, id: &OperationId) -> Result<Operation, RecoveryError> {
-        self.recovery.approve(id, &person(), PASSPHRASE).await
+        let seen = self.recovery.get(id).await?.plan;
+        self.recovery.approve(id, &person(), PASSPHRASE, &seen).await
     }
 }
 

@@ -144,8 +144,7 @@ impl Controls for Store {
             Change::Freeze { target, .. } => target.clone(),
             _ => None,
         };
-        let detail = serde_json::to_string(change).map_err(|e| self.corrupt(e.to_string()))?;
-        let event = AuditEvent { who: who.clone(), event: change.event().to_owned(), target, detail, ..Default::default() };
+        let event = AuditEvent { who: who.clone(), event: change.event().to_owned(), target, detail: change.detail(), ..Default::default() };
         let mut transaction = self.pool().await?.begin_with(IMMEDIATE).await.map_err(|e| self.unavailable(e))?;
         self.change_within(&mut transaction, change, now).await?;
         self.audit_within(&mut transaction, &event, now.at).await?;

@@ -251,7 +251,7 @@ impl Actuator for Runner {
 
     /// A state that differs from what the act left is no objection: it may have been one on the way. `verify` is for those who know more.
     async fn verify(&self, ports: &Ports, left: &Snapshot) -> Postcondition {
-        let mut holds = "the action has no postcondition of its own".to_owned();
+        let mut holds = String::new();
         if let (Some(argv), Some(wanted)) = (&self.config.replicas, replicas_of(left)) {
             match self.replicas(ports, argv).await {
                 Ok(now) if now == wanted => holds = format!("{now} replicas run, as wanted"),

@@ -139,7 +139,7 @@ pub trait Actuator: Send + Sync {
 
     /// Looks once whether what the act left (its [`Act::left`]) still holds. Asked again and again while the target is watched.
     async fn verify(&self, _ports: &Ports, _left: &Snapshot) -> Postcondition {
-        Postcondition::Holds("the action has no postcondition of its own".to_owned())
+        Postcondition::Holds(String::new())
     }
 
     /// Looks once whether an act whose end was not seen had its effect, given how things were before it.
