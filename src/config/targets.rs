@@ -133,10 +133,13 @@ fn only<'i>(node: Node<'i>, places: &Places<'_>, what: &str) -> Result<(String, 
     }
 }
 
+/// Checks with their kinds.
+type Checks = Vec<(String, Arc<dyn Check>)>;
+
 /// Any kinds of checks, at least one.
-fn checks(node: Node<'_>, places: &Places<'_>) -> Result<Vec<(String, Arc<dyn Check>)>, ConfigError> {
+fn checks(node: Node<'_>, places: &Places<'_>) -> Result<Checks, ConfigError> {
     let place = node.span();
-    let mut built: Vec<(String, Arc<dyn Check>)> = Vec::new();
+    let mut built = Checks::new();
     for (name, span, settings) in Table::of(node, places)?.rest() {
         let kind =
             checks::ALL.iter().find(|k| k.name() == name).ok_or_else(|| places.wrong(span.clone(), unknown(&name, checks::ALL.iter().map(|k| k.name()))))?;
