@@ -73,7 +73,7 @@ fn a_full_disk_refuses_to_act_reads_on_and_recovers_by_itself() {
 
 #[test]
 fn a_disk_that_fills_up_in_the_middle_never_acts_without_a_record() {
-    const LEFT: &[u64] = &[1, 2, 4, 6, 8, 10, 13, 16, 20, 25, 32];
+    const LEFT: &[u64] = &[1, 4, 8, 10, 15, 20, 21, 22, 23, 24, 26, 32];
     let names: Vec<String> = LEFT.iter().map(|left| format!("left-{left}")).collect();
     let plant = Plant::new(names.iter().map(|name| (name.as_str(), "auto")), "", |_| Reply::Status(200));
     let disk = need!(Mount::tmpfs(&plant.sandbox.path("state"), 8_192));
