@@ -9,6 +9,10 @@ mod cli;
 mod clients;
 #[path = "blackbox/contracts.rs"]
 mod contracts;
+#[path = "blackbox/durability.rs"]
+mod durability;
+#[path = "blackbox/durability_store.rs"]
+mod durability_store;
 #[path = "blackbox/ground.rs"]
 mod ground;
 #[path = "blackbox/guards.rs"]

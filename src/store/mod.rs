@@ -17,7 +17,7 @@ use std::{
 };
 
 use sqlx::{
-    SqlitePool,
+    Connection as _, SqlitePool,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -123,20 +123,41 @@ async fn open(path: &Path) -> Result<SqlitePool, StoreError> {
         .busy_timeout(BUSY);
     let database = |source| StoreError::Database { path: path.to_owned(), source };
     let _alone = tokio::time::timeout(OPEN, alone(path)).await.map_err(|_| StoreError::Busy { path: path.to_owned() })??;
-    let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await.map_err(database)?;
+    let pool = SqlitePoolOptions::new()
+        .max_connections(2)
+        // Where a disk is full SQLite ends a transaction by itself; sqlx then takes the connection to be inside one for ever.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        .connect_with(options)
+        .await
+        .map_err(database)?;
     MIGRATIONS.run(&pool).await.map_err(|source| StoreError::Schema { path: path.to_owned(), source })?;
     Ok(pool)
 }
 
-/// Opens a file that cannot be written. Its schema must be exactly this version's: nothing is migrated.
+/// SQLite cannot make the file by which connections coordinate.
+const NO_COORDINATION: &[&str] = &["14", "4618", "4874", "5386"];
+
+/// Opens a file that cannot be written. Without a log to replay, a file that nobody can change needs no coordination, which would have to be written.
 async fn open_to_read(path: &Path) -> Result<SqlitePool, StoreError> {
-    let database = |source| StoreError::Database { path: path.to_owned(), source };
     let read_only_disk = rustix::fs::statvfs(path).is_ok_and(|fs| fs.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     let unsaved = std::fs::metadata(wal).is_ok_and(|meta| meta.len() > 0);
-    // Without a log to replay, a file that nobody can change needs no coordination, which would have to be written.
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(read_only_disk && !unsaved).busy_timeout(BUSY);
+    match read_only(path, read_only_disk && !unsaved).await {
+        // On a full disk nobody else can coordinate either.
+        Err(StoreError::Database { source: sqlx::Error::Database(error), .. })
+            if !unsaved && error.code().is_some_and(|code| NO_COORDINATION.contains(&&*code)) =>
+        {
+            read_only(path, true).await
+        }
+        opened => opened,
+    }
+}
+
+/// Its schema must be exactly this version's: nothing is migrated.
+async fn read_only(path: &Path, immutable: bool) -> Result<SqlitePool, StoreError> {
+    let database = |source| StoreError::Database { path: path.to_owned(), source };
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(immutable).busy_timeout(BUSY);
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(database)?;
     let version: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&pool).await.map_err(database)?;
     if MIGRATIONS.iter().map(|m| m.version).max() != Some(version) {

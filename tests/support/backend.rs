@@ -42,8 +42,10 @@ pub(crate) enum Reply {
     Close,
 }
 
+type Script = Box<dyn Fn(&Received) -> Reply + Send + Sync>;
+
 struct Shared {
-    reply: Mutex<Reply>,
+    script: Script,
     received: Mutex<Vec<Received>>,
     stop: AtomicBool,
 }
@@ -57,9 +59,14 @@ pub(crate) struct Backend {
 impl Backend {
     /// Answers every request alike.
     pub(crate) fn replying(reply: Reply) -> Self {
+        Self::scripted(move |_| reply)
+    }
+
+    /// Answers each request as the script says.
+    pub(crate) fn scripted(script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared { reply: Mutex::new(reply), received: Mutex::default(), stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { script: Box::new(script), received: Mutex::default(), stop: AtomicBool::new(false) });
         let inside = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -94,8 +101,8 @@ impl Drop for Backend {
 
 fn serve(mut stream: TcpStream, shared: &Shared) {
     let Some((raw, request)) = read(&mut stream) else { return };
-    shared.received.lock().unwrap().push(request);
-    let reply = *shared.reply.lock().unwrap();
+    shared.received.lock().unwrap().push(request.clone());
+    let reply = (shared.script)(&request);
     let status = match reply {
         Reply::Status(status) => status,
         Reply::Late(status, pause) => {

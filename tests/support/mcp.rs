@@ -136,8 +136,21 @@ impl McpClient {
 
     /// Asks the server to end.
     pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends the server a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Kills the server where it stands, and gives the messages that came before.
+    pub(crate) fn kill(mut self) -> Vec<Value> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        // The last line may be cut.
+        self.lines.iter().filter_map(|line| serde_json::from_str(&line).ok()).collect()
     }
 
     /// Whether the server still runs.

@@ -5,9 +5,12 @@ pub(crate) mod docker;
 pub(crate) mod hostile;
 pub(crate) mod leash;
 pub(crate) mod mcp;
+pub(crate) mod mount;
+pub(crate) mod plant;
 pub(crate) mod sandbox;
 pub(crate) mod servers;
 pub(crate) mod skip;
+pub(crate) mod sql;
 pub(crate) mod systemd;
 pub(crate) mod web;
 

@@ -198,7 +198,11 @@ fn show_plan(plan: &Plan, services: &Services, out: &mut Out) -> std::io::Result
 /// Runs a recovery; Ctrl-C stops it and that is recorded.
 async fn watched(services: &Services, work: impl Future<Output = Result<Operation, RecoveryError>>, out: &mut Out) -> Outcome {
     let operation = tokio::select! {
-        operation = work => operation.map_err(failure)?,
+        // What still runs behind it must give the lease back, else the next call is refused until that has run out.
+        operation = work => {
+            services.recovery.shut_down().await;
+            operation.map_err(failure)?
+        }
         () = signals::asked_to_stop() => {
             services.recovery.shut_down().await;
             return Err(Failure { exit: Exit::Problem, message: "interrupted; `opsmedic recover status` shows what was recorded".to_owned() });
