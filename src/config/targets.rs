@@ -136,9 +136,6 @@ fn only<'i>(node: Node<'i>, places: &Places<'_>, what: &str) -> Result<(String, 
     }
 }
 
-/// Checks with their kinds.
-type Checks = Vec<(String, Arc<dyn Check>)>;
-
 /// Any kinds of checks, at least one.
 fn checks(node: Node<'_>, places: &Places<'_>) -> Result<Checks, ConfigError> {
     let place = node.span();
