@@ -83,7 +83,7 @@ impl Vitals for TargetChecks {
     async fn look(&self, target: &TargetName) -> Vital {
         let checks = self.checks.get(target).map(Vec::as_slice).unwrap_or_default();
         if checks.is_empty() {
-            return Vital { well: false, unknown: true, score: None, summary: "the target has no check".to_owned() };
+            return Vital { well: false, down: false, unknown: true, score: None, summary: "the target has no check".to_owned() };
         }
         let results = crate::health::run(checks, &self.ports, &self.host).await.results;
         let summary: Vec<String> = results.iter().map(|r| format!("{} {}: {}", r.name, r.state.name(), r.message)).collect();
@@ -92,7 +92,8 @@ impl Vitals for TargetChecks {
         let mean = (!scores.is_empty()).then(|| scores.iter().sum::<u16>() / u16::try_from(scores.len()).unwrap_or(u16::MAX));
         let unwell = states.iter().any(|state| matches!(state, State::Down | State::Degraded));
         let well = !states.is_empty() && states.iter().all(|state| *state == State::Ok);
-        Vital { well, unknown: !well && !unwell, score: mean.and_then(|mean| u8::try_from(mean).ok()), summary: summary.join("; ") }
+        let down = states.contains(&State::Down);
+        Vital { well, down, unknown: !well && !unwell, score: mean.and_then(|mean| u8::try_from(mean).ok()), summary: summary.join("; ") }
     }
 }
 

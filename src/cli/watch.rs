@@ -56,7 +56,7 @@ fn say(event: &WatchEvent, services: &Services, out: &mut Out) -> std::io::Resul
         return out.json(services, event, true);
     }
     out.line(match event {
-        WatchEvent::Failing { target, times, of, summary } => format!("{target}: unwell, look {times} of {of}: {summary}"),
+        WatchEvent::Failing { target, times, of, summary } => format!("{target}: down, look {times} of {of}: {summary}"),
         WatchEvent::Well { target } => format!("{target}: well again"),
         WatchEvent::Recovery { target, operation_id, state, message } => format!("{target}: {operation_id} {}: {message}", state.name()),
         WatchEvent::Refused { target, code, message } => format!("{target}: not recovered ({code}): {message}"),

@@ -27,7 +27,7 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum WatchEvent {
-    /// A look found the target unwell.
+    /// A look found the target down.
     Failing {
         /// The target.
         target: TargetName,
@@ -117,8 +117,9 @@ impl Watcher {
         if vital.unknown {
             return None;
         }
-        if vital.well {
-            if self.failures > 0 {
+        // Degraded is no failure: a restart because a certificate runs out soon, or a pool is nearly full, would do more harm than good.
+        if !vital.down {
+            if vital.well && self.failures > 0 {
                 (self.tell)(WatchEvent::Well { target: self.target.clone() });
             }
             (self.failures, self.last) = (0, None);
@@ -141,7 +142,7 @@ impl Watcher {
     }
 
     async fn recover(&self, vital: &Vital) -> Result<Operation, RecoveryError> {
-        let reason = format!("{} looks in a row found it unwell; last: {}", self.failures, vital.summary);
+        let reason = format!("{} looks in a row found it down; last: {}", self.failures, vital.summary);
         let request = TriggerRequest {
             issue_type: self.issue,
             target: self.target.to_string(),

@@ -114,7 +114,7 @@ struct FakeVitals(Mutex<Vital>);
 
 /// A score of 100 is well, of 255 unknown.
 fn vital(score: u8) -> Vital {
-    Vital { well: score == 100, unknown: score == 255, score: (score <= 100).then_some(score), summary: format!("score {score}") }
+    Vital { well: score == 100, down: score < 50, unknown: score == 255, score: (score <= 100).then_some(score), summary: format!("score {score}") }
 }
 
 #[async_trait]

@@ -16,6 +16,9 @@ use crate::{ports::Ports, types::target::TargetName};
 pub struct Vital {
     /// Whether every check is ok. Degraded, down and unknown are not.
     pub well: bool,
+    /// Whether a check found it down, not only degraded.
+    #[serde(default)]
+    pub down: bool,
     /// Whether no check found anything wrong, but one could not tell.
     #[serde(default)]
     pub unknown: bool,
@@ -105,7 +108,7 @@ mod tests {
     impl Vitals for Flapping {
         async fn look(&self, _target: &TargetName) -> Vital {
             let well = !self.1 || self.0.fetch_add(1, Ordering::SeqCst) % 3 != 2;
-            Vital { well, unknown: false, score: None, summary: "looked".to_owned() }
+            Vital { well, down: !well, unknown: false, score: None, summary: "looked".to_owned() }
         }
     }
 

@@ -346,6 +346,22 @@ fn the_loop_mends_what_fails_in_a_row_and_says_so() {
 }
 
 #[test]
+fn the_loop_leaves_what_is_only_degraded_alone() {
+    let ground = Ground::new();
+    let full = ground.restart_with("auto", "mend");
+    let (before, after) = full.split_once("[targets.check.application]").unwrap();
+    let (_, action) = after.split_once("[targets.actions").unwrap();
+    // No disk is as free as that.
+    let disk = "heal = \"service_unavailable\"\n[targets.check.disk]\nmin_free_percent = 99.9\n";
+    ground.configure(FAST, &format!("{before}{disk}[targets.actions{action}"));
+    let degraded = ground.sandbox.opsmedic(["recover", "plan", "service_unavailable", "shop", "--json"]).json();
+    assert_eq!((&degraded["now"]["well"], &degraded["now"]["down"], &degraded["now"]["score"]), (&json!(false), &json!(false), &json!(50)), "{degraded:#}");
+    let _watch = Watch::start(&ground);
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(ground.called(), Vec::<String>::new());
+}
+
+#[test]
 fn the_loop_waits_for_a_person_before_what_cannot_be_taken_back() {
     let ground = Ground::new();
     let failover = ground.sandbox.fill("[targets.actions.failover.command]\nargv = [\"{dir}/mend\"]");

@@ -35,7 +35,7 @@ fn ended(row: i64, state: State, seconds_ago: i64) -> PastOperation {
 }
 
 fn vital(state: char) -> Vital {
-    Vital { well: state == 'w', unknown: state == '?', score: None, summary: String::new() }
+    Vital { well: state == 'w', down: state == 'd', unknown: state == '?', score: None, summary: String::new() }
 }
 
 /// Asks all guards about a situation that starts out harmless.
