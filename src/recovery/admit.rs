@@ -135,7 +135,7 @@ impl Recovery {
     }
 
     /// Ends an operation before anything was called.
-    async fn close_unrun(&self, operation: &mut Operation, state: State, message: &str) -> Result<(), JournalError> {
+    pub(super) async fn close_unrun(&self, operation: &mut Operation, state: State, message: &str) -> Result<(), JournalError> {
         let from = std::mem::replace(&mut operation.state, state);
         operation.message = message.to_owned();
         operation.updated_at = self.parts.ports.clock.now();

@@ -5,20 +5,25 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    Actor, AuditEvent, AuditLine, Change, ControlState, JournalError, Operation, OperationFilter, Outcome, Recovery, RecoveryError, State, Target, Verified,
-    run::Task,
+    Actor, AuditEvent, AuditLine, Change, ControlState, JournalError, Operation, OperationFilter, Outcome, Plan, Recovery, RecoveryError, State, Target,
+    Verified, run::Task,
 };
 use crate::types::{ids::OperationId, moment::Moment, target::Policy};
 
 impl Recovery {
-    /// Approves an operation that waits, with the approver's passphrase. The next call of the same recovery runs it.
+    /// Approves an operation that waits, with the approver's passphrase. The next call of the same recovery runs it. `seen` is the plan that the
+    /// approver was shown: who may write the store could show one plan and have another signed.
     ///
     /// # Errors
-    /// `UnknownOperation`, `NotPending`, `NoApprover`, `Passphrase`, or the store.
-    pub async fn approve(&self, id: &OperationId, who: &Actor, passphrase: &str) -> Result<Operation, RecoveryError> {
+    /// `UnknownOperation`, `NotPending`, `NoApprover`, `Passphrase`, `Drift`, or the store.
+    pub async fn approve(&self, id: &OperationId, who: &Actor, passphrase: &str, seen: &Plan) -> Result<Operation, RecoveryError> {
         let mut operation = self.get(id).await?;
         if operation.state != State::Planned {
             return Err(RecoveryError::NotPending { operation: id.clone(), state: operation.state.name() });
+        }
+        if !seen.is_whole() || !operation.plan.is_whole() || seen.digest != operation.plan.digest {
+            self.close_unrun(&mut operation, State::Failed, "its plan on record is not the one that was made; it is not approved").await?;
+            return Err(RecoveryError::Drift { operation: id.clone() });
         }
         let now = self.parts.ports.clock.moment();
         operation.state = State::Approved;

@@ -228,7 +228,8 @@ impl Bench {
     }
 
     async fn approve(&self, id: &OperationId) -> Result<Operation, RecoveryError> {
-        self.recovery.approve(id, &person(), PASSPHRASE).await
+        let seen = self.recovery.get(id).await?.plan;
+        self.recovery.approve(id, &person(), PASSPHRASE, &seen).await
     }
 }
 
@@ -449,6 +450,7 @@ async fn illegal_moves_and_overtaken_holders_are_refused() {
     assert!(matches!(journal.renew(&lease, &later, ttl).await, Err(JournalError::Fenced { .. })));
 }
 
+mod edges;
 mod machine;
 mod outcomes;
 mod people;

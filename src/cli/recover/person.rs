@@ -65,7 +65,7 @@ async fn approve(id: &OperationId, only: bool, passphrase: &PassphraseArgs, serv
             return Err(failure(RecoveryError::NoApprover));
         }
         let text = if known.state == State::Planned { passphrase.get(&format!("passphrase to approve {id}: "))? } else { String::new() };
-        let approved = services.recovery.approve(id, &services.actor(VIA, None), &text).await.map_err(failure)?;
+        let approved = services.recovery.approve(id, &services.actor(VIA, None), &text, &known.plan).await.map_err(failure)?;
         if only {
             show(&approved, services, out)?;
             return Ok(Exit::Fine);

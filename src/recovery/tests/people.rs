@@ -28,7 +28,7 @@ async fn a_wrong_passphrase_approves_nothing_and_is_on_record() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Approve, false);
     let waiting = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("recorded");
-    let refused = bench.recovery.approve(&waiting.operation_id, &person(), "a guess").await.expect_err("wrong");
+    let refused = bench.recovery.approve(&waiting.operation_id, &person(), "a guess", &waiting.plan).await.expect_err("wrong");
     assert_eq!(refused.code(), "passphrase_refused");
     assert_eq!(bench.recovery.get(&waiting.operation_id).await.expect("reads").state, State::Planned);
     assert!(events(&bench).await.contains(&"passphrase_refused".to_owned()));
