@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Actor, AuditEvent, JournalError, Operation, OperationFilter, Plan, Recovery, RecoveryError, Risk, State, Target,
+    Actor, AuditEvent, JournalError, Operation, OperationFilter, Outcome, Plan, Recovery, RecoveryError, Risk, State, Target,
     guard::{self, Situation},
     run::Task,
 };
@@ -23,8 +23,14 @@ const MAX_KEY_BYTES: usize = 128;
 const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 /// A health source gets this long for a whole group; shorter than the lease that is held meanwhile.
 const GROUP: Duration = Duration::from_secs(7);
-/// What an operation that waited too long says.
-pub(super) const EXPIRED: &str = "waited too long for approval; nothing was called";
+/// How an operation ends that waited too long: guards count what was tried before it waited.
+pub(super) fn expiry(operation: &Operation) -> (State, &'static str) {
+    match operation.attempts.iter().any(|a| a.outcome == Outcome::FailedVerification) {
+        true => (State::FailedVerification, "waited too long for approval of what comes next, and what was tried before did not help; a person is needed"),
+        false if operation.attempts.is_empty() => (State::Expired, "waited too long for approval; nothing was called"),
+        false => (State::Failed, "waited too long for approval of what comes next, and what was tried before failed; a person is needed"),
+    }
+}
 
 /// What a caller asks for.
 #[derive(Debug, Clone)]
@@ -77,7 +83,7 @@ impl Recovery {
         }
         let known = match known {
             Some(known) => Some(known),
-            None => self.waiting(&target, request.issue_type).await?,
+            None => self.waiting(&target, request).await?,
         };
         match known {
             Some(known) => self.resume(known, &target).await,
@@ -85,17 +91,37 @@ impl Recovery {
         }
     }
 
-    /// An operation for the same trouble that waits for approval, or has it: a caller that mints a new key joins it.
-    async fn waiting(&self, target: &Target, issue: IssueType) -> Result<Option<Operation>, RecoveryError> {
+    /// An operation for the same trouble that waits for approval, or has it: a caller that mints a new key joins it. Those that waited too long are
+    /// closed on the way, so that guards see what they tried and they keep no other from waiting.
+    async fn waiting(&self, target: &Target, request: &TriggerRequest) -> Result<Option<Operation>, RecoveryError> {
         let filter = OperationFilter { target: Some(target.name.clone()), states: vec![State::Planned, State::Approved], limit: 20, ..Default::default() };
-        let found = self.parts.journal.list(&filter).await?;
-        Ok(found.into_iter().find(|o| o.issue_type == issue && !self.waited_too_long(o)))
+        let mut waiting = None;
+        for mut found in self.parts.journal.list(&filter).await? {
+            if self.waited_too_long(&found) {
+                match self.expire(&mut found).await {
+                    // Somebody else closed it, or goes on with it.
+                    Ok(()) | Err(JournalError::Fenced { .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            // The loop does not go on with what somebody asked for who may do more than it.
+            let mine = !request.unattended || found.unattended || found.state == State::Planned || found.approved_by_person();
+            if found.issue_type == request.issue_type && mine {
+                waiting = waiting.or(Some(found));
+            }
+        }
+        Ok(waiting)
+    }
+
+    async fn expire(&self, operation: &mut Operation) -> Result<(), JournalError> {
+        let (state, message) = expiry(operation);
+        self.close_unrun(operation, state, message).await
     }
 
     /// Goes on with an operation that exists: runs it if it was approved in the meantime.
     pub(super) async fn resume(&self, mut operation: Operation, target: &Target) -> Result<Operation, RecoveryError> {
         if self.waited_too_long(&operation) {
-            self.close_unrun(&mut operation, State::Expired, EXPIRED).await?;
+            self.expire(&mut operation).await?;
         }
         if operation.state != State::Approved {
             return Ok(operation);

@@ -76,3 +76,48 @@ async fn a_plan_that_was_made_to_look_harmless_is_not_approved() {
 async fn rewrite(folder: &tempfile::TempDir, operation: &Operation) {
     Store::at(folder.path().join("opsmedic.db")).rewrite(operation).await.expect("writes");
 }
+
+#[tokio::test]
+async fn what_did_not_help_and_then_waited_for_nobody_counts_as_without_effect() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    *bench.restart.heals_to.lock().expect("no panic") = vital(0);
+    let unattended = TriggerRequest { unattended: true, ..request(IssueType::ServiceUnavailable, None) };
+    for n in 1..=3 {
+        let waiting = bench.recovery.trigger(unattended.clone(), WAIT).await.expect("runs");
+        assert_eq!((waiting.state, calls(&bench.restart)), (State::Planned, n));
+        bench.clock.advance_seconds(31 * 60);
+        let over = bench.recovery.get(&waiting.operation_id).await.expect("reads");
+        assert_eq!(over.state, State::FailedVerification, "{}", over.message);
+        assert!(!over.message.contains("nothing was called"), "{}", over.message);
+    }
+    let refused = code(bench.recovery.trigger(unattended, WAIT).await);
+    assert!(["escalated", "breaker_open"].contains(&refused), "{refused}");
+    assert_eq!((calls(&bench.restart), calls(&bench.failover)), (3, 0));
+}
+
+#[tokio::test]
+async fn an_operation_that_waited_too_long_does_not_keep_others_from_waiting_when_the_clock_is_set_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Approve, false);
+    let first = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("recorded");
+    bench.clock.advance_seconds(31 * 60);
+    bench.clock.set_wall_seconds(-86_400);
+    let second = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("recorded");
+    assert_eq!(second.state, State::Planned);
+    assert_ne!(first.operation_id, second.operation_id);
+}
+
+#[tokio::test]
+async fn the_loop_does_not_run_what_a_caller_left_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    // A process died between recording and starting.
+    let plan = bench.recovery.plan(IssueType::ServiceUnavailable, "shop").await.expect("plans").0;
+    let left = Operation { state: State::Approved, approved_by: Some("policy auto".to_owned()), plan, ..an_operation() };
+    bench.store.create(&left).await.expect("writes");
+    *bench.restart.heals_to.lock().expect("no panic") = vital(0);
+    let unattended = TriggerRequest { unattended: true, ..request(IssueType::ServiceUnavailable, None) };
+    let waiting = bench.recovery.trigger(unattended, WAIT).await.expect("runs");
+    assert_eq!((waiting.state, calls(&bench.restart), calls(&bench.failover)), (State::Planned, 1, 0), "{waiting:?}");
+}
