@@ -109,6 +109,16 @@ async fn an_operation_that_waited_too_long_does_not_keep_others_from_waiting_whe
 }
 
 #[tokio::test]
+async fn a_slow_pre_check_is_no_standstill() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(folder.path(), Policy::Auto, false);
+    let clock = bench.clock.clone();
+    during(&mut bench, 1, move || clock.advance_seconds(10));
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    assert_eq!((done.state, calls(&bench.restart)), (State::Succeeded, 1), "{done:?}");
+}
+
+#[tokio::test]
 async fn the_loop_does_not_run_what_a_caller_left_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
