@@ -244,6 +244,10 @@ impl Runner<'_> {
 
     /// Journals the intent of an attempt. `Ok(Ok)`: it may be called now. `Ok(Err(why))`: it may not, and was not.
     pub(super) async fn intend(&mut self, attempt: Attempt, limits: Limits) -> Result<Result<(), String>, JournalError> {
+        // The last look, the watch and the pre-check took longer than a person who freezes may have to wait.
+        if let Some(reason) = self.stopped().await? {
+            return Ok(Err(reason));
+        }
         let before = self.operation.clone();
         let from = self.operation.state;
         self.operation.message = if attempt.undo { format!("taking {} back", attempt.action) } else { format!("running {}", attempt.action) };

@@ -119,6 +119,26 @@ async fn a_slow_pre_check_is_no_standstill() {
 }
 
 #[tokio::test]
+async fn a_freeze_that_is_set_during_the_pre_check_holds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(folder.path(), Policy::Auto, false);
+    let path = folder.path().join("opsmedic.db");
+    // The second pre-check is the one right before the act.
+    during(&mut bench, 2, move || {
+        let path = path.clone();
+        let freeze = async move {
+            let change = Change::Freeze { target: None, seconds: 600, reason: "release".to_owned() };
+            Store::at(path).change(&change, &person(), &FakeClock::at("2026-11-23T03:00:00Z").moment()).await.expect("writes");
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        std::thread::spawn(move || runtime.block_on(freeze)).join().expect("no panic");
+    });
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("recorded");
+    assert_eq!((done.state, calls(&bench.restart), calls(&bench.failover)), (State::Failed, 0, 0), "{done:?}");
+    assert!(done.message.contains("frozen"), "{}", done.message);
+}
+
+#[tokio::test]
 async fn the_loop_does_not_run_what_a_caller_left_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
