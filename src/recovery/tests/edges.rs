@@ -139,6 +139,28 @@ async fn a_freeze_that_is_set_during_the_pre_check_holds() {
 }
 
 #[tokio::test]
+async fn nobody_acts_blind_after_a_target_that_was_well_is_lost_from_sight() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(folder.path(), Policy::Auto, false);
+    scripted(&mut bench, &[100, 255]);
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("recorded");
+    assert_eq!((done.state, calls(&bench.restart)), (State::Failed, 0), "{done:?}");
+    assert!(done.message.contains("blind"), "{}", done.message);
+}
+
+#[tokio::test]
+async fn worse_is_measured_from_the_last_look_before_the_act() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(folder.path(), Policy::Auto, false);
+    bench.restart.can_undo.store(true, Ordering::SeqCst);
+    *bench.restart.heals_to.lock().expect("no panic") = vital(50);
+    // Well for a moment, and then as unwell as the caller said.
+    scripted(&mut bench, &[100, 0]);
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    assert_eq!((done.score_before, bench.restart.undos.load(Ordering::SeqCst), calls(&bench.failover)), (Some(0), 0, 1), "{done:?}");
+}
+
+#[tokio::test]
 async fn the_loop_does_not_run_what_a_caller_left_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
