@@ -277,7 +277,8 @@ impl Recovery {
     pub(super) async fn audit_refusal(&self, request: &TriggerRequest, refusal: &RecoveryError) {
         // Only names of the inventory are recorded as targets.
         let target = request.target.parse::<TargetName>().ok().filter(|name| self.parts.targets.contains_key(name));
-        if self.refused_lately(target.as_ref(), request.issue_type, refusal.code()) {
+        let name = target.as_ref().map(ToString::to_string).unwrap_or_default();
+        if self.refused_lately((name, request.issue_type.name(), refusal.code())) {
             return;
         }
         let event = AuditEvent {
@@ -298,10 +299,10 @@ impl Recovery {
         }
     }
 
-    fn refused_lately(&self, target: Option<&TargetName>, issue: IssueType, code: &'static str) -> bool {
+    /// Whether the same was refused a moment ago: of what, what was asked for, and the refusal's code.
+    pub(super) fn refused_lately(&self, key: (String, &'static str, &'static str)) -> bool {
         let mut refused = self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         refused.retain(|_, at| at.elapsed() < REFUSED_AGAIN);
-        let key = (target.map(ToString::to_string).unwrap_or_default(), issue.name(), code);
         match refused.entry(key) {
             std::collections::btree_map::Entry::Occupied(_) => true,
             std::collections::btree_map::Entry::Vacant(free) => {

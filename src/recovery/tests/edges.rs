@@ -161,6 +161,20 @@ async fn worse_is_measured_from_the_last_look_before_the_act() {
 }
 
 #[tokio::test]
+async fn undoing_in_a_loop_does_not_fill_the_audit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    let before = bench.recovery.audit(None, 1_000).await.expect("reads").len();
+    for n in 0..20 {
+        let id = if n % 2 == 0 { done.operation_id.clone() } else { OperationId::random() };
+        assert!(bench.recovery.undo(&id, &person(), None, WAIT).await.is_err());
+    }
+    let after = bench.recovery.audit(None, 1_000).await.expect("reads").len();
+    assert_eq!(after - before, 2, "one a code and minute");
+}
+
+#[tokio::test]
 async fn the_loop_does_not_run_what_a_caller_left_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
