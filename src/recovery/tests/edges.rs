@@ -187,3 +187,13 @@ async fn the_loop_does_not_run_what_a_caller_left_behind() {
     let waiting = bench.recovery.trigger(unattended, WAIT).await.expect("runs");
     assert_eq!((waiting.state, calls(&bench.restart), calls(&bench.failover)), (State::Planned, 1, 0), "{waiting:?}");
 }
+
+#[tokio::test]
+async fn a_stop_is_in_effect_where_the_store_cannot_say_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("opsmedic.db"), "not a database at all, but a file that somebody else may want to keep as it is").expect("writes");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    let said = bench.recovery.change(&Change::Halt { reason: "drill".to_owned() }, &person(), None).await.expect_err("not on record");
+    assert!(said.to_string().contains("stopped by the file") && said.hint().contains("in effect"), "{said}; {}", said.hint());
+    assert!(bench.store.stop_file().exists());
+}
