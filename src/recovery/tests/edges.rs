@@ -197,3 +197,14 @@ async fn a_stop_is_in_effect_where_the_store_cannot_say_so() {
     assert!(said.to_string().contains("stopped by the file") && said.hint().contains("in effect"), "{said}; {}", said.hint());
     assert!(bench.store.stop_file().exists());
 }
+
+#[tokio::test]
+async fn a_line_of_the_audit_that_is_filed_elsewhere_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    bench.store.tamper("DROP TRIGGER audit_is_not_changed").await.expect("writes");
+    bench.store.tamper("UPDATE audit SET operation_id = NULL WHERE number = 2").await.expect("writes");
+    let verified = bench.recovery.verify_audit().await.expect("reads");
+    assert!(!verified.intact && verified.problems[0].contains("line 2"), "{verified:?}");
+}
