@@ -208,3 +208,112 @@ async fn a_line_of_the_audit_that_is_filed_elsewhere_is_found() {
     let verified = bench.recovery.verify_audit().await.expect("reads");
     assert!(!verified.intact && verified.problems[0].contains("line 2"), "{verified:?}");
 }
+
+/// An operation that is about to act, and the lease under which it does.
+async fn about_to_act(bench: &Bench) -> (Operation, Lease) {
+    let mut operation = Operation { state: State::Approved, ..an_operation() };
+    bench.store.create(&operation).await.expect("writes");
+    let (id, now) = (&operation.operation_id, bench.clock.moment());
+    let lease = bench.store.acquire(&operation.target, id, &Owner("a".to_owned()), &now, SignedDuration::from_secs(10)).await;
+    operation.state = State::Running;
+    operation.attempts = vec![Attempt { began: now, ..super::machine::an_attempt(Outcome::Started, false) }];
+    (operation, lease.expect("works").expect("free"))
+}
+
+#[tokio::test]
+async fn a_holder_whose_lease_went_to_another_neither_acts_nor_gives_it_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    let (operation, stale) = about_to_act(&bench).await;
+    bench.clock.advance_seconds(11);
+    let (now, ttl) = (bench.clock.moment(), SignedDuration::from_secs(10));
+    let limits = Limits { actions_per_hour: None };
+    // The same operation in another process: only the fence tells them apart.
+    let newer = bench.store.acquire(&operation.target, &operation.operation_id, &Owner("b".to_owned()), &now, ttl).await;
+    let newer = newer.expect("works").expect("it ran out");
+    let fenced = |written: Result<(), JournalError>| assert!(matches!(written, Err(JournalError::Fenced { .. })), "{written:?}");
+    fenced(bench.store.begin(&operation, State::Approved, &stale, limits).await);
+    let over = Operation { state: State::Failed, ..operation.clone() };
+    fenced(bench.store.update(&over, State::Approved, Some(&stale)).await);
+    bench.store.release(&stale).await.expect("no error");
+    bench.store.renew(&newer, &now, ttl).await.expect("it still holds");
+    bench.store.begin(&operation, State::Approved, &newer, limits).await.expect("the one that holds it acts");
+}
+
+#[tokio::test]
+async fn a_stop_refuses_the_intent_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    let (operation, lease) = about_to_act(&bench).await;
+    let limits = Limits { actions_per_hour: None };
+    std::fs::write(bench.store.stop_file(), "").expect("writes");
+    let begun = bench.store.begin(&operation, State::Approved, &lease, limits).await;
+    assert!(matches!(begun, Err(JournalError::Refused(_))), "{begun:?}");
+    std::fs::remove_file(bench.store.stop_file()).expect("it is there");
+    bench.recovery.change(&Change::Halt { reason: "drill".to_owned() }, &person(), None).await.expect("stops");
+    std::fs::remove_file(bench.store.stop_file()).expect("it is there");
+    let begun = bench.store.begin(&operation, State::Approved, &lease, limits).await;
+    assert!(matches!(begun, Err(JournalError::Refused(_))), "{begun:?}");
+}
+
+#[tokio::test]
+async fn a_holder_that_lives_and_does_not_renew_is_interrupted_when_its_lease_ran_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    let (operation, lease) = about_to_act(&bench).await;
+    bench.store.begin(&operation, State::Approved, &lease, Limits { actions_per_hour: None }).await.expect("writes");
+    bench.clock.advance_seconds(9);
+    assert!(bench.recovery.interrupt_orphans(&|_| false).await.expect("reads").is_empty());
+    bench.clock.advance_seconds(2);
+    let found = bench.recovery.interrupt_orphans(&|_| false).await.expect("writes");
+    assert_eq!((found.len(), found[0].state), (1, State::Interrupted));
+}
+
+#[tokio::test]
+async fn what_would_be_called_is_held_against_the_plan_right_before_the_act() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(folder.path(), Policy::Auto, false);
+    let restart = bench.restart.clone();
+    during(&mut bench, 2, move || "something else".clone_into(&mut restart.call.lock().expect("no panic")));
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("recorded");
+    assert_eq!((done.state, calls(&bench.restart), calls(&bench.failover)), (State::Failed, 0, 0), "{done:?}");
+    assert_eq!(done.attempts[0].outcome, Outcome::Drift);
+}
+
+#[tokio::test]
+async fn a_process_that_stood_still_after_its_intent_does_not_act() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(folder.path(), Policy::Auto, false);
+    let clock = bench.clock.clone();
+    during(&mut bench, 2, move || clock.advance_seconds(10));
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("recorded");
+    assert_eq!((done.state, calls(&bench.restart), calls(&bench.failover)), (State::Failed, 0, 0), "{done:?}");
+    assert!(done.message.contains("stood still"), "{}", done.message);
+}
+
+/// Somebody else changes what an action left, at the second look.
+struct Meddler(Arc<FakeActuator>, AtomicUsize, Arc<FakeVitals>);
+
+#[async_trait]
+impl Vitals for Meddler {
+    async fn look(&self, target: &TargetName) -> Vital {
+        if self.1.fetch_add(1, Ordering::SeqCst) == 1 {
+            "somebody else's".clone_into(&mut self.0.state.lock().expect("no panic"));
+        }
+        self.2.look(target).await
+    }
+}
+
+#[tokio::test]
+async fn worse_than_before_is_not_taken_back_from_somebody_elses_hands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(folder.path(), Policy::Auto, false);
+    bench.restart.can_undo.store(true, Ordering::SeqCst);
+    *bench.restart.heals_to.lock().expect("no panic") = vital(0);
+    *bench.vitals.0.lock().expect("no panic") = vital(50);
+    let meddler = Meddler(bench.restart.clone(), AtomicUsize::new(0), bench.vitals.clone());
+    Arc::get_mut(&mut bench.recovery.parts).expect("not shared yet").vitals = Arc::new(meddler);
+    let done = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), WAIT).await.expect("runs");
+    assert_eq!((done.state, bench.restart.undos.load(Ordering::SeqCst)), (State::FailedVerification, 0), "{done:?}");
+    assert!(done.message.contains("changed since"), "{}", done.message);
+}

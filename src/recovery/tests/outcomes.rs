@@ -150,6 +150,11 @@ async fn undoing_needs_who_may_act_and_stops_with_everything_else() {
     assert_eq!(undo(Some(PASSPHRASE)).await, "halted");
     approve.recovery.change(&Change::Resume, &person(), Some(PASSPHRASE)).await.expect("resumes");
     assert_eq!(undo(Some(PASSPHRASE)).await, "undone");
+    // Who undid is on record before the undo is.
+    let lines = approve.recovery.audit(Some(&done.operation_id), 100).await.expect("reads");
+    let events: Vec<AuditEvent> = lines.iter().map(|line| line.event().expect("this version's")).collect();
+    let at = |name: &str| events.iter().position(|e| e.event == name).unwrap_or(usize::MAX);
+    assert!(at("undo_requested") < at("undo_intent") && events[at("undo_requested")].who == person(), "{events:?}");
     let read_only = bench(folder.path(), Policy::Auto, true);
     assert_eq!(code(read_only.recovery.undo(&done.operation_id, &person(), None, WAIT).await), "read_only");
 }
