@@ -53,6 +53,15 @@ async fn a_broken_postcondition_is_no_success_however_well_the_checks_are() {
 }
 
 #[tokio::test]
+async fn a_postcondition_that_does_not_come_is_no_success_of_the_action() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    set(&bench.restart.condition, Postcondition::NotYet("it is on its way".to_owned()));
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    assert_eq!(done.attempts[0].outcome, Outcome::FailedVerification, "{done:?}");
+}
+
+#[tokio::test]
 async fn worse_than_before_is_taken_back_and_nothing_more_is_tried() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
