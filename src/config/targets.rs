@@ -19,12 +19,15 @@ use crate::{
     },
 };
 
+/// Checks with the names of their kinds.
+type Checks = Vec<(String, Arc<dyn Check>)>;
+
 /// A target with the checks that tell whether it is well.
 pub struct TargetConfig {
     /// What recovery knows of it.
     pub target: Target,
     /// Its checks, by kind.
-    pub checks: Vec<(String, Arc<dyn Check>)>,
+    pub checks: Checks,
 }
 
 /// The plain keys of a target.
@@ -134,9 +137,9 @@ fn only<'i>(node: Node<'i>, places: &Places<'_>, what: &str) -> Result<(String, 
 }
 
 /// Any kinds of checks, at least one.
-fn checks(node: Node<'_>, places: &Places<'_>) -> Result<Vec<(String, Arc<dyn Check>)>, ConfigError> {
+fn checks(node: Node<'_>, places: &Places<'_>) -> Result<Checks, ConfigError> {
     let place = node.span();
-    let mut built: Vec<(String, Arc<dyn Check>)> = Vec::new();
+    let mut built: Checks = Vec::new();
     for (name, span, settings) in Table::of(node, places)?.rest() {
         let kind =
             checks::ALL.iter().find(|k| k.name() == name).ok_or_else(|| places.wrong(span.clone(), unknown(&name, checks::ALL.iter().map(|k| k.name()))))?;

@@ -285,7 +285,7 @@ impl World {
         assert!(verified.intact, "{verified:?}");
         let operations = self.benches[0].recovery.list(&OperationFilter { limit: 1_000, ..Default::default() }).await.expect("reads");
         let calls = self.backend.calls.lock().expect("no panic").clone();
-        for ((id, action), _) in &calls {
+        for (id, action) in calls.keys() {
             assert!(operations.iter().any(|o| o.operation_id.as_str() == id), "{action} was called for {id}, which is not on record");
         }
         for operation in operations.iter().filter(|o| o.state == State::Succeeded && !o.healed_by_itself) {
