@@ -40,9 +40,17 @@ pub(super) fn read(source: &Source<'_>, env: &Env) -> Result<Config, ConfigError
     let (health, history_days) = health(root.take_table("health", &places)?, &places)?;
     let logs = checked(root.take_table("logs", &places)?, &places, crate::logs::Settings::validate)?;
     let playbooks: PlaybookSettings = root.take_table("playbooks", &places)?.read(&places)?;
-    let recovery = checked(root.take_table("recovery", &places)?, &places, RecoverySettings::validate)?;
+    let recovery_table = root.take_table("recovery", &places)?;
+    let recovery_span = recovery_table.span.clone();
+    let recovery = checked(recovery_table, &places, RecoverySettings::validate)?;
     let mcp = checked(root.take_table("mcp", &places)?, &places, budget)?;
     let targets = root.take("targets").map_or_else(|| Ok(Vec::new()), |node| targets::read(node, &places))?;
+    // A slip in a name would freeze nothing.
+    let frozen = recovery.freeze.iter().flat_map(|window| window.targets.iter().map(move |target| (window, target)));
+    if let Some((window, target)) = frozen.into_iter().find(|(_, target)| !targets.iter().any(|t| t.target.name == **target)) {
+        let message = format!("recovery.freeze {}: there is no target {target}; write names of [[targets]]", window.name);
+        return Err(places.wrong(places.of_key("recovery.freeze").unwrap_or(recovery_span), message));
+    }
     if let Some((key, span, _)) = root.rest().next() {
         return Err(places.wrong(span, unknown(&key, KEYS.iter().copied())));
     }

@@ -27,7 +27,7 @@ pub struct TargetConfig {
     /// What recovery knows of it.
     pub target: Target,
     /// Its checks, by kind.
-    pub checks: Vec<(String, Arc<dyn Check>)>,
+    pub checks: Checks,
 }
 
 /// The plain keys of a target.

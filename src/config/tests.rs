@@ -34,6 +34,8 @@ fn errors_name_file_line_key_and_what_to_write() {
             vec!["x.toml:5:", "known ones here are http, redis"],
         ),
         ("[[targets]]\nname = 'a'\npolicy='deny'\n[targets.facts]\nunit = '--now'", vec!["targets[0]", "begins with '-'"]),
+        ("[recovery.strategies]\nhigh_latency = ['scale_up', 'clear_cache', 'scale_up']", vec!["recovery.strategies.high_latency", "scale_up twice"]),
+        ("[[recovery.freeze]]\nname = 'night'\ntargets = ['shpo']\ndays = ['mon']", vec!["recovery.freeze night", "no target shpo"]),
         ("[store]\npath = '${OPSMEDIC_TEST_NOT_SET}'", vec!["x.toml:2:", "store.path", "OPSMEDIC_TEST_NOT_SET is not set"]),
     ] {
         let error = parse(text).err().unwrap_or_else(|| panic!("accepted: {text}"));

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Actor, AuditEvent, JournalError, Lease, Operation, OperationFilter, Plan, Recovery, RecoveryError, Risk, State, Target,
+    Actor, AuditEvent, JournalError, Lease, Operation, OperationFilter, Outcome, Plan, Recovery, RecoveryError, Risk, State, Target,
     engine::LEASE,
     guard::{self, Situation},
     run::Task,
@@ -24,8 +24,14 @@ const MAX_KEY_BYTES: usize = 128;
 const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 /// A health source gets this long for a whole group; shorter than the lease that is held meanwhile.
 const GROUP: Duration = Duration::from_secs(7);
-/// What an operation that waited too long says.
-pub(super) const EXPIRED: &str = "waited too long for approval; nothing was called";
+/// How an operation ends that waited too long: guards count what was tried before it waited.
+pub(super) fn expiry(operation: &Operation) -> (State, &'static str) {
+    match operation.attempts.iter().any(|a| a.outcome == Outcome::FailedVerification) {
+        true => (State::FailedVerification, "waited too long for approval of what comes next, and what was tried before did not help; a person is needed"),
+        false if operation.attempts.is_empty() => (State::Expired, "waited too long for approval; nothing was called"),
+        false => (State::Failed, "waited too long for approval of what comes next, and what was tried before failed; a person is needed"),
+    }
+}
 
 /// What a caller asks for.
 #[derive(Debug, Clone)]
@@ -78,7 +84,7 @@ impl Recovery {
         }
         let known = match known {
             Some(known) => Some(known),
-            None => self.waiting(&target, request.issue_type).await?,
+            None => self.waiting(&target, request).await?,
         };
         match known {
             Some(known) => self.resume(known, &target).await,
@@ -86,17 +92,37 @@ impl Recovery {
         }
     }
 
-    /// An operation for the same trouble that waits for approval, or has it: a caller that mints a new key joins it.
-    async fn waiting(&self, target: &Target, issue: IssueType) -> Result<Option<Operation>, RecoveryError> {
+    /// An operation for the same trouble that waits for approval, or has it: a caller that mints a new key joins it. Those that waited too long are
+    /// closed on the way, so that guards see what they tried and they keep no other from waiting.
+    async fn waiting(&self, target: &Target, request: &TriggerRequest) -> Result<Option<Operation>, RecoveryError> {
         let filter = OperationFilter { target: Some(target.name.clone()), states: vec![State::Planned, State::Approved], limit: 20, ..Default::default() };
-        let found = self.parts.journal.list(&filter).await?;
-        Ok(found.into_iter().find(|o| o.issue_type == issue && !self.waited_too_long(o)))
+        let mut waiting = None;
+        for mut found in self.parts.journal.list(&filter).await? {
+            if self.waited_too_long(&found) {
+                match self.expire(&mut found).await {
+                    // Somebody else closed it, or goes on with it.
+                    Ok(()) | Err(JournalError::Fenced { .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            // The loop does not go on with what somebody asked for who may do more than it.
+            let mine = !request.unattended || found.unattended || found.state == State::Planned || found.approved_by_person();
+            if found.issue_type == request.issue_type && mine {
+                waiting = waiting.or(Some(found));
+            }
+        }
+        Ok(waiting)
+    }
+
+    async fn expire(&self, operation: &mut Operation) -> Result<(), JournalError> {
+        let (state, message) = expiry(operation);
+        self.close_unrun(operation, state, message).await
     }
 
     /// Goes on with an operation that exists: runs it if it was approved in the meantime.
     pub(super) async fn resume(&self, mut operation: Operation, target: &Target) -> Result<Operation, RecoveryError> {
         if self.waited_too_long(&operation) {
-            self.close_unrun(&mut operation, State::Expired, EXPIRED).await?;
+            self.expire(&mut operation).await?;
         }
         if operation.state != State::Approved {
             return Ok(operation);
@@ -106,12 +132,8 @@ impl Recovery {
             Err(RecoveryError::InProgress { operation: holder, .. }) if holder == operation.operation_id => return Ok(operation),
             lease => lease?,
         };
-        let admitted = match self.still_as_approved(&mut operation, target).await {
-            Ok(()) => self.refreshed(&lease).await,
-            Err(refusal) => Err(refusal),
-        };
-        match admitted {
-            Ok(lease) => {
+        match self.still_as_approved(&mut operation, target).await {
+            Ok(()) => {
                 self.start(operation.clone(), target.clone(), lease, Task::CarryOut);
                 Ok(operation)
             }
@@ -147,7 +169,7 @@ impl Recovery {
     }
 
     /// Ends an operation before anything was called.
-    async fn close_unrun(&self, operation: &mut Operation, state: State, message: &str) -> Result<(), JournalError> {
+    pub(super) async fn close_unrun(&self, operation: &mut Operation, state: State, message: &str) -> Result<(), JournalError> {
         let from = std::mem::replace(&mut operation.state, state);
         operation.message = message.to_owned();
         operation.updated_at = self.parts.ports.clock.now();
@@ -266,7 +288,8 @@ impl Recovery {
     pub(super) async fn audit_refusal(&self, request: &TriggerRequest, refusal: &RecoveryError) {
         // Only names of the inventory are recorded as targets.
         let target = request.target.parse::<TargetName>().ok().filter(|name| self.parts.targets.contains_key(name));
-        if self.refused_lately(target.as_ref(), request.issue_type, refusal.code()) {
+        let name = target.as_ref().map(ToString::to_string).unwrap_or_default();
+        if self.refused_lately((name, request.issue_type.name(), refusal.code())) {
             return;
         }
         let event = AuditEvent {
@@ -287,10 +310,10 @@ impl Recovery {
         }
     }
 
-    fn refused_lately(&self, target: Option<&TargetName>, issue: IssueType, code: &'static str) -> bool {
+    /// Whether the same was refused a moment ago: of what, what was asked for, and the refusal's code.
+    pub(super) fn refused_lately(&self, key: (String, &'static str, &'static str)) -> bool {
         let mut refused = self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         refused.retain(|_, at| at.elapsed() < REFUSED_AGAIN);
-        let key = (target.map(ToString::to_string).unwrap_or_default(), issue.name(), code);
         match refused.entry(key) {
             std::collections::btree_map::Entry::Occupied(_) => true,
             std::collections::btree_map::Entry::Vacant(free) => {

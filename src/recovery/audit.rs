@@ -145,6 +145,11 @@ impl Verifier {
         self.hash.clone_from(&line.hash);
     }
 
+    /// The store files a line under another operation than its text names.
+    pub fn misfiled(&mut self, line: &AuditLine) {
+        self.wrong(format!("line {} is filed under another operation than its text names", line.number));
+    }
+
     /// The last line's number and hash are to be these.
     pub fn end(mut self, head: Option<(i64, String)>) -> Verified {
         match head {

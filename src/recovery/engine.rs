@@ -269,11 +269,12 @@ impl Recovery {
         Ok(stats::statistics(&self.list(&filter).await?, 24))
     }
 
-    /// Shows an operation that waited too long, or was approved too long ago, as expired, before anybody writes it down.
+    /// Shows an operation that waited too long, or was approved too long ago, as over, before anybody writes it down.
     fn as_of_now(&self, mut operation: Operation) -> Operation {
         if self.waited_too_long(&operation) {
-            operation.state = State::Expired;
-            super::admit::EXPIRED.clone_into(&mut operation.message);
+            let (state, message) = super::admit::expiry(&operation);
+            operation.state = state;
+            message.clone_into(&mut operation.message);
         }
         operation
     }

@@ -243,6 +243,9 @@ impl RecoveryError {
             Self::UnknownOperation(_) => "get_recovery without operation_id lists the recent ones".to_owned(),
             Self::NotPending { .. } => "get_recovery shows where it stands".to_owned(),
             Self::Journal(JournalError::IllegalMove { .. }) => "get_recovery shows where it stands".to_owned(),
+            Self::Journal(JournalError::StoppedByFile(_)) => {
+                "the stop is in effect; a person mends the store and runs `opsmedic recover stop` again, so that it is on record".to_owned()
+            }
             Self::Journal(_) => "nothing was done; a person checks the store's path, its disk and its permissions".to_owned(),
         }
     }

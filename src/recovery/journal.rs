@@ -37,6 +37,9 @@ pub enum JournalError {
         /// The operation.
         id: OperationId,
     },
+    /// The kill switch's file stops everything, but the store does not say so.
+    #[error("recovery is stopped by the file beside the store, but {0}")]
+    StoppedByFile(String),
     /// The intent was not written, because something that must not be overrun said no in the same transaction.
     #[error("{0}")]
     Refused(String),

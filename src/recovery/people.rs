@@ -12,16 +12,17 @@ use crate::types::{ids::OperationId, moment::Moment, target::Policy};
 
 impl Recovery {
     /// Approves an operation that waits, with the approver's passphrase. The next call of the same recovery runs it. `seen` is the plan that the
-    /// person saw: nothing else is signed, whatever the store says by now.
+    /// approver was shown: who may write the store could show one plan and have another signed.
     ///
     /// # Errors
-    /// `UnknownOperation`, `NotPending`, `Drift`, `NoApprover`, `Passphrase`, or the store.
+    /// `UnknownOperation`, `NotPending`, `NoApprover`, `Passphrase`, `Drift`, or the store.
     pub async fn approve(&self, id: &OperationId, who: &Actor, passphrase: &str, seen: &Plan) -> Result<Operation, RecoveryError> {
         let mut operation = self.get(id).await?;
         if operation.state != State::Planned {
             return Err(RecoveryError::NotPending { operation: id.clone(), state: operation.state.name() });
         }
-        if operation.plan != *seen || seen.clone().sealed().digest != seen.digest {
+        if !seen.is_whole() || !operation.plan.is_whole() || seen.digest != operation.plan.digest {
+            self.close_unrun(&mut operation, State::Failed, "its plan on record is not the one that was made; it is not approved").await?;
             return Err(RecoveryError::Drift { operation: id.clone() });
         }
         let now = self.parts.ports.clock.moment();
@@ -121,20 +122,42 @@ impl Recovery {
     /// A refusal; nothing was called.
     pub async fn undo(&self, id: &OperationId, who: &Actor, passphrase: Option<&str>, wait: Duration) -> Result<Operation, RecoveryError> {
         let until = Instant::now() + wait;
-        let undone = self.begin_undo(id, who, passphrase).await;
+        let undone = match self.begin_undo(id, who, passphrase).await {
+            Ok(undone) => undone,
+            Err(refusal) => {
+                self.audit_undo_refusal(id, who, &refusal).await;
+                return Err(refusal);
+            }
+        };
+        // The time is up or it ended; either way what is on record is the answer. The task cannot be lost: it is tracked.
+        let _ = tokio::time::timeout_at(until, undone).await;
+        self.get(id).await
+    }
+
+    /// The same refusal of the same undo once a minute, and all of operations that there are not as one.
+    async fn audit_undo_refusal(&self, id: &OperationId, who: &Actor, refusal: &RecoveryError) {
+        let known = if matches!(refusal, RecoveryError::UnknownOperation(_)) { String::new() } else { id.to_string() };
+        if self.refused_lately((known, "undo", refusal.code())) {
+            return;
+        }
+        let detail = format!("undo: {}: {refusal}", refusal.code());
+        let event = AuditEvent { who: who.clone(), event: "refused".to_owned(), operation_id: Some(id.clone()), detail, ..Default::default() };
+        if let Err(error) = self.parts.journal.append(&event, self.parts.ports.clock.now()).await {
+            tracing::warn!(%error, "a refused undo could not be audited");
+        }
+    }
+
+    /// Who undoes is on record before anything is called: the operation's own lines name who asked for it.
+    async fn audit_undo(&self, operation: Operation, who: &Actor) -> Result<Operation, RecoveryError> {
         let event = AuditEvent {
             who: who.clone(),
-            event: if undone.is_ok() { "undo_requested" } else { "refused" }.to_owned(),
-            operation_id: Some(id.clone()),
-            detail: undone.as_ref().map_or_else(|refusal| format!("undo: {}: {refusal}", refusal.code()), |_| String::new()),
+            event: "undo_requested".to_owned(),
+            operation_id: Some(operation.operation_id.clone()),
+            target: Some(operation.target.clone()),
             ..Default::default()
         };
-        if let Err(error) = self.parts.journal.append(&event, self.parts.ports.clock.now()).await {
-            tracing::warn!(%error, "a request to undo could not be audited");
-        }
-        // The time is up or it ended; either way what is on record is the answer. The task cannot be lost: it is tracked.
-        let _ = tokio::time::timeout_at(until, undone?).await;
-        self.get(id).await
+        self.parts.journal.append(&event, self.parts.ports.clock.now()).await?;
+        Ok(operation)
     }
 
     async fn begin_undo(&self, id: &OperationId, who: &Actor, passphrase: Option<&str>) -> Result<tokio::task::JoinHandle<()>, RecoveryError> {
@@ -151,7 +174,11 @@ impl Recovery {
         }
         self.not_stopped(&target).await?;
         let lease = self.lease(&target, id).await?;
-        match self.undoable(id, &target).await {
+        let ready = match self.undoable(id, &target).await {
+            Ok(operation) => self.audit_undo(operation, who).await,
+            refused => refused,
+        };
+        match ready {
             Ok(operation) => Ok(self.start(operation, target, lease, Task::Undo)),
             Err(refusal) => {
                 self.give_back(&lease).await;

@@ -79,6 +79,11 @@ impl Plan {
         self
     }
 
+    /// Whether its digest and risks are those of its steps. A plan out of the store may have been made to look like another one.
+    pub(super) fn is_whole(&self) -> bool {
+        self.clone().sealed().digest == self.digest && self.steps.iter().all(|step| step.risk == step.action.risk())
+    }
+
     /// The steps that would run.
     pub fn runnable(&self) -> impl Iterator<Item = &PlanStep> {
         self.steps.iter().filter(|s| s.skipped.is_none())

@@ -52,14 +52,18 @@ pub(super) async fn run(job: Job, task: Task) {
     let id = operation.operation_id.clone();
     let renewed = AtomicI64::new(lease.taken.uptime_ms);
     let mut runner = Runner { parts: &parts, target: &target, lease: &lease, renewed: &renewed, changed: &changed, operation };
-    let ended = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => Ended::Shutdown,
-        error = keep_alive(&parts, &lease, &renewed) => Ended::Journal(error),
-        result = AssertUnwindSafe(runner.carry_out(task)).catch_unwind() => match result {
-            Ok(Ok(())) => Ended::Recorded,
-            Ok(Err(error)) => Ended::Journal(error),
-            Err(_) => Ended::Panic,
+    // Pre-checks and guards took their time out of the lease.
+    let ended = match renew(&parts, &lease, &renewed, LEASE.unsigned_abs()).await {
+        Err(error) => Ended::Journal(error),
+        Ok(()) => tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Ended::Shutdown,
+            error = keep_alive(&parts, &lease, &renewed) => Ended::Journal(error),
+            result = AssertUnwindSafe(runner.carry_out(task)).catch_unwind() => match result {
+                Ok(Ok(())) => Ended::Recorded,
+                Ok(Err(error)) => Ended::Journal(error),
+                Err(_) => Ended::Panic,
+            },
         },
     };
     match runner.close_up(ended).await {
@@ -85,18 +89,23 @@ async fn keep_alive(parts: &Parts, lease: &Lease, renewed: &AtomicI64) -> Journa
     let mut last = Instant::now();
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        let now = parts.ports.clock.moment();
-        match parts.journal.renew(lease, &now, LEASE).await {
-            Ok(()) => {
-                last = Instant::now();
-                renewed.store(now.uptime_ms, Ordering::SeqCst);
-            }
+        match renew(parts, lease, renewed, LEASE.unsigned_abs().saturating_sub(last.elapsed())).await {
+            Ok(()) => last = Instant::now(),
             Err(error @ JournalError::Unavailable(_)) if last.elapsed() + HEARTBEAT < LEASE.unsigned_abs() => {
                 tracing::warn!(%error, "the lease could not be renewed; trying again");
             }
             Err(error) => return error,
         }
     }
+}
+
+/// Renews the lease once. A store that does not answer must not keep an act going that is no longer covered.
+async fn renew(parts: &Parts, lease: &Lease, renewed: &AtomicI64, limit: Duration) -> Result<(), JournalError> {
+    let now = parts.ports.clock.moment();
+    let done = tokio::time::timeout(limit, parts.journal.renew(lease, &now, LEASE)).await;
+    done.unwrap_or_else(|_| Err(JournalError::Unavailable("it does not answer".to_owned())))?;
+    renewed.store(now.uptime_ms, Ordering::SeqCst);
+    Ok(())
 }
 
 impl Runner<'_> {

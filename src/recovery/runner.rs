@@ -92,23 +92,33 @@ impl Runner<'_> {
             self.finish(State::Planned, &message).await?;
             return Ok(Before::Over);
         }
-        let vital = self.parts.vitals.look(&self.target.name).await;
-        if self.operation.before.is_none() {
-            self.operation.before = Some(vital.summary.clone());
-            self.operation.score_before = vital.score;
+        let first = self.operation.before.is_none();
+        let mut vital = self.parts.vitals.look(&self.target.name).await;
+        self.saw_before(first, &vital);
+        if vital.well && !self.target.check_cannot_see.contains(&self.operation.issue_type) {
+            match self.stays_well().await? {
+                None => return Ok(Before::Over),
+                // What is seen now is what the action starts from.
+                Some(last) => vital = last,
+            }
+            self.saw_before(first, &vital);
         }
         if vital.unknown {
             self.end_early(&format!("the target's health cannot be told, and acting would be blind: {}", vital.summary)).await?;
             return Ok(Before::Over);
         }
-        if vital.well && !self.target.check_cannot_see.contains(&self.operation.issue_type) && self.stays_well().await? {
-            return Ok(Before::Over);
-        }
         Ok(Before::Act(vital))
     }
 
-    /// Would it heal anyway? Watches a target that is well already; true when the operation is over.
-    async fn stays_well(&mut self) -> Result<bool, JournalError> {
+    fn saw_before(&mut self, first: bool, vital: &Vital) {
+        if first {
+            self.operation.before = Some(vital.summary.clone());
+            self.operation.score_before = vital.score;
+        }
+    }
+
+    /// Would it heal anyway? Watches a target that is well already; none when the operation is over, else how the target is now.
+    async fn stays_well(&mut self) -> Result<Option<Vital>, JournalError> {
         self.move_to(State::Verifying, "the target is well; watching whether it stays so".to_owned()).await?;
         let before = self.operation.attempts.iter().rev().find(|a| a.outcome == Outcome::FailedVerification).cloned();
         let actuator = before.as_ref().and_then(|a| self.target.actuators.get(&a.action).cloned());
@@ -116,15 +126,15 @@ impl Runner<'_> {
         let after = actuator.as_ref().map(|actuator| Aftermath { actuator: &**actuator, ports: &self.parts.ports, left: &left });
         let watched = match self.watch(after.as_ref()).await? {
             Ok(watched) => watched,
-            Err(reason) => return self.end_early(&reason).await.map(|()| true),
+            Err(reason) => return self.end_early(&reason).await.map(|()| None),
         };
         if watched.broken && watched.vital.well {
             self.saw(&watched);
             let message = "the target's checks pass, but what the action left is gone; nothing more is done to a target that is well";
-            return self.finish(State::FailedVerification, message).await.map(|()| true);
+            return self.finish(State::FailedVerification, message).await.map(|()| None);
         }
         if !watched.good {
-            return Ok(false);
+            return Ok(Some(watched.vital));
         }
         self.saw(&watched);
         self.operation.healed_by_itself = true;
@@ -132,7 +142,7 @@ impl Runner<'_> {
             "the target is well, so nothing more was done; where its checks cannot see {0}, list {0} in the target's check_cannot_see",
             self.operation.issue_type
         );
-        self.finish(State::Succeeded, &message).await.map(|()| true)
+        self.finish(State::Succeeded, &message).await.map(|()| None)
     }
 
     /// One action: prepare, intent, act, watch.
@@ -244,6 +254,10 @@ impl Runner<'_> {
 
     /// Journals the intent of an attempt. `Ok(Ok)`: it may be called now. `Ok(Err(why))`: it may not, and was not.
     pub(super) async fn intend(&mut self, attempt: Attempt, limits: Limits) -> Result<Result<(), String>, JournalError> {
+        // The last look, the watch and the pre-check took longer than a person who freezes may have to wait.
+        if let Some(reason) = self.stopped().await? {
+            return Ok(Err(reason));
+        }
         let before = self.operation.clone();
         let from = self.operation.state;
         self.operation.message = if attempt.undo { format!("taking {} back", attempt.action) } else { format!("running {}", attempt.action) };

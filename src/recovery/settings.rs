@@ -93,6 +93,10 @@ impl RecoverySettings {
             if actions.is_empty() {
                 return Err(format!("recovery.strategies.{name} is empty: write at least one action, or leave it out for the default"));
             }
+            // Within an operation no cooldown stands between two actions.
+            if let Some(action) = actions.iter().enumerate().find_map(|(n, action)| actions[..n].contains(action).then_some(action)) {
+                return Err(format!("recovery.strategies.{name} has {action} twice: write each action once"));
+            }
         }
         Ok(())
     }

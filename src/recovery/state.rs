@@ -53,9 +53,10 @@ impl State {
     /// The states that may follow. Anything else is a defect and is refused.
     pub fn next(self) -> &'static [Self] {
         match self {
-            Self::Planned => &[Self::Approved, Self::Failed, Self::Expired],
+            // FailedVerification: what was tried before it waited had no effect, and nobody approved the rest.
+            Self::Planned => &[Self::Approved, Self::Failed, Self::FailedVerification, Self::Expired],
             // Verifying: it is well already, and only watched whether it stays so. Planned: what comes next waits for a person.
-            Self::Approved => &[Self::Running, Self::Verifying, Self::Planned, Self::Failed, Self::Expired],
+            Self::Approved => &[Self::Running, Self::Verifying, Self::Planned, Self::Failed, Self::FailedVerification, Self::Expired],
             // Planned: the next action waits for a person's approval.
             Self::Running => {
                 &[Self::Running, Self::Verifying, Self::Planned, Self::Failed, Self::FailedVerification, Self::Unknown, Self::Interrupted, Self::Undone]

@@ -387,6 +387,8 @@ async fn a_shutdown_in_the_middle_is_recorded_and_a_crash_is_found_at_the_next_s
     assert_eq!(running.state, State::Running);
     assert_eq!(code(stopped.trigger(IssueType::HighErrorRate, None).await), "in_progress");
     stopped.recovery.shut_down().await;
+    // By the one that was stopped, not by whoever looks next.
+    assert_eq!(stopped.store.get(&running.operation_id).await.expect("reads").map(|o| o.state), Some(State::Interrupted));
     let after = stopped.recovery.get(&running.operation_id).await.expect("reads");
     assert_eq!((after.state, after.attempts[0].outcome), (State::Interrupted, Outcome::Interrupted));
 
@@ -450,6 +452,7 @@ async fn illegal_moves_and_overtaken_holders_are_refused() {
     assert!(matches!(journal.renew(&lease, &later, ttl).await, Err(JournalError::Fenced { .. })));
 }
 
+mod edges;
 mod machine;
 mod outcomes;
 mod people;

@@ -73,7 +73,13 @@ impl Audit for Store {
         {
             let mut rows = sqlx::query("SELECT * FROM audit ORDER BY number").fetch(&mut *transaction);
             while let Some(row) = rows.try_next().await.map_err(|e| self.unavailable(e))? {
-                verifier.take(&self.audit_line(&row)?);
+                let line = self.audit_line(&row)?;
+                verifier.take(&line);
+                // What `audit show --operation` finds lines by is not hashed.
+                let filed: Option<String> = row.try_get("operation_id").map_err(|e| self.unavailable(e))?;
+                if line.event().is_some_and(|event| event.operation_id.as_ref().map(OperationId::as_str) != filed.as_deref()) {
+                    verifier.misfiled(&line);
+                }
             }
         }
         Ok(verifier.end(head))

@@ -92,6 +92,20 @@ impl Store {
         Ok(())
     }
 
+    /// Sets it and audits it, both or none.
+    async fn record_change(&self, change: &Change, who: &Actor, now: &Moment) -> Result<(), JournalError> {
+        let target = match change {
+            Change::Reset { target } => Some(target.clone()),
+            Change::Freeze { target, .. } => target.clone(),
+            _ => None,
+        };
+        let event = AuditEvent { who: who.clone(), event: change.event().to_owned(), target, detail: change.detail(), ..Default::default() };
+        let mut transaction = self.pool().await?.begin_with(IMMEDIATE).await.map_err(|e| self.unavailable(e))?;
+        self.change_within(&mut transaction, change, now).await?;
+        self.audit_within(&mut transaction, &event, now.at).await?;
+        transaction.commit().await.map_err(|e| self.unavailable(e))
+    }
+
     fn write_stop_file(&self, reason: &str) -> std::io::Result<()> {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)?;
@@ -139,16 +153,10 @@ impl Controls for Store {
             // First, and whatever the store then says: stopping must not depend on it.
             failed = self.write_stop_file(reason).err();
         }
-        let target = match change {
-            Change::Reset { target } => Some(target.clone()),
-            Change::Freeze { target, .. } => target.clone(),
-            _ => None,
-        };
-        let event = AuditEvent { who: who.clone(), event: change.event().to_owned(), target, detail: change.detail(), ..Default::default() };
-        let mut transaction = self.pool().await?.begin_with(IMMEDIATE).await.map_err(|e| self.unavailable(e))?;
-        self.change_within(&mut transaction, change, now).await?;
-        self.audit_within(&mut transaction, &event, now.at).await?;
-        transaction.commit().await.map_err(|e| self.unavailable(e))?;
+        match self.record_change(change, who, now).await {
+            Err(error) if failed.is_none() && matches!(change, Change::Halt { .. }) => return Err(JournalError::StoppedByFile(error.to_string())),
+            recorded => recorded?,
+        }
         if *change == Change::Resume {
             self.remove_stop_file()?;
         }

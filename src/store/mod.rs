@@ -192,6 +192,18 @@ impl Store {
         let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'no space'); END";
         sqlx::query(trigger).execute(&self.pool().await?).await.map(|_| ()).map_err(|e| self.database(e))
     }
+
+    /// What everybody can do who may write the file.
+    pub(crate) async fn tamper(&self, sql: &'static str) -> Result<(), StoreError> {
+        sqlx::query(sql).execute(&self.pool().await?).await.map(|_| ()).map_err(|e| self.database(e))
+    }
+
+    /// Puts another document in the place of an operation's, as everybody can who may write the file.
+    pub(crate) async fn rewrite(&self, operation: &crate::recovery::Operation) -> Result<(), StoreError> {
+        let document = serde_json::to_string(operation).map_err(|e| self.corrupt(e.to_string()))?;
+        let rewritten = sqlx::query("UPDATE operations SET document = ? WHERE id = ?").bind(document).bind(operation.operation_id.as_str());
+        rewritten.execute(&self.pool().await?).await.map(|_| ()).map_err(|e| self.database(e))
+    }
 }
 
 #[cfg(test)]

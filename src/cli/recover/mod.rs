@@ -152,7 +152,7 @@ pub(super) async fn run(command: RecoverCommand, services: &Services, out: &mut 
         RecoverCommand::Run { subject, reason, idempotency_key } => {
             let who = services.actor(VIA, None);
             let request = TriggerRequest { issue_type: subject.issue_type, target: subject.target, reason, idempotency_key, who, unattended: false };
-            watched(services, services.recovery.trigger(request, PATIENCE), out).await
+            watched(services, services.recovery.trigger(request, PATIENCE), State::Succeeded, out).await
         }
         RecoverCommand::Passphrase(passphrase) => make_key(&passphrase, out),
         RecoverCommand::Status { operation, target, limit } => status(operation, target, limit, services, out).await,
@@ -195,8 +195,8 @@ fn show_plan(plan: &Plan, services: &Services, out: &mut Out) -> std::io::Result
     out.table(&["#", "Action", "Risk", "Call", "Effect"], rows.collect())
 }
 
-/// Runs a recovery; Ctrl-C stops it and that is recorded.
-async fn watched(services: &Services, work: impl Future<Output = Result<Operation, RecoveryError>>, out: &mut Out) -> Outcome {
+/// Runs a recovery; Ctrl-C stops it and that is recorded. Fine is only the wanted end.
+async fn watched(services: &Services, work: impl Future<Output = Result<Operation, RecoveryError>>, wanted: State, out: &mut Out) -> Outcome {
     let operation = tokio::select! {
         // What still runs behind it must give the lease back, else the next call is refused until that has run out.
         operation = work => {
@@ -209,7 +209,7 @@ async fn watched(services: &Services, work: impl Future<Output = Result<Operatio
         }
     };
     show(&operation, services, out)?;
-    Ok(if operation.state == State::Succeeded { Exit::Fine } else { Exit::Problem })
+    Ok(if operation.state == wanted { Exit::Fine } else { Exit::Problem })
 }
 
 fn show(operation: &Operation, services: &Services, out: &mut Out) -> std::io::Result<()> {

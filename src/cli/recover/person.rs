@@ -26,11 +26,7 @@ pub(super) async fn run(command: RecoverCommand, services: &Services, out: &mut 
         RecoverCommand::Approve { operation, only, passphrase } => approve(&operation, only, &passphrase, services, out).await,
         RecoverCommand::Pending => pending(services, out).await,
         RecoverCommand::Undo { operation, passphrase } => undo(&operation, &passphrase, services, out).await,
-        RecoverCommand::Probe { operation } => {
-            let found = services.recovery.probe(&operation, PATIENCE).await.map_err(failure)?;
-            show(&found, services, out)?;
-            Ok(if found.state == State::Succeeded { Exit::Fine } else { Exit::Problem })
-        }
+        RecoverCommand::Probe { operation } => watched(services, services.recovery.probe(&operation, PATIENCE), State::Succeeded, out).await,
         RecoverCommand::Stop { reason } => change(&Change::Halt { reason: one_line(services, &reason) }, None, services, out).await,
         RecoverCommand::Resume(passphrase) => change(&Change::Resume, Some(&passphrase), services, out).await,
         RecoverCommand::Freeze { span, reason, target } => {
@@ -71,7 +67,7 @@ async fn approve(id: &OperationId, only: bool, passphrase: &PassphraseArgs, serv
             return Ok(Exit::Fine);
         }
     }
-    watched(services, services.recovery.run_approved(id, PATIENCE), out).await
+    watched(services, services.recovery.run_approved(id, PATIENCE), State::Succeeded, out).await
 }
 
 async fn pending(services: &Services, out: &mut Out) -> Outcome {
@@ -94,9 +90,8 @@ async fn undo(id: &OperationId, passphrase: &PassphraseArgs, services: &Services
     let operation = services.recovery.get(id).await.map_err(failure)?;
     let target = services.recovery.target(operation.target.as_str()).map_err(failure)?;
     let text = (target.policy == Policy::Approve).then(|| passphrase.get(&format!("passphrase to undo {id}: "))).transpose()?;
-    let undone = services.recovery.undo(id, &services.actor(VIA, None), text.as_deref(), PATIENCE).await.map_err(failure)?;
-    show(&undone, services, out)?;
-    Ok(if undone.state == State::Undone { Exit::Fine } else { Exit::Problem })
+    let who = services.actor(VIA, None);
+    watched(services, services.recovery.undo(id, &who, text.as_deref(), PATIENCE), State::Undone, out).await
 }
 
 async fn change(change: &Change, passphrase: Option<&PassphraseArgs>, services: &Services, out: &mut Out) -> Outcome {

@@ -31,7 +31,7 @@ fn the_table_has_no_way_around_intent_approval_and_verification() {
     }
 }
 
-fn an_attempt(outcome: Outcome, undo: bool) -> Attempt {
+pub(super) fn an_attempt(outcome: Outcome, undo: bool) -> Attempt {
     Attempt {
         action: Action::RestartService,
         actuator: "fake".to_owned(),

@@ -53,6 +53,15 @@ async fn a_broken_postcondition_is_no_success_however_well_the_checks_are() {
 }
 
 #[tokio::test]
+async fn a_postcondition_that_does_not_come_is_no_success_of_the_action() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    set(&bench.restart.condition, Postcondition::NotYet("it is on its way".to_owned()));
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    assert_eq!(done.attempts[0].outcome, Outcome::FailedVerification, "{done:?}");
+}
+
+#[tokio::test]
 async fn worse_than_before_is_taken_back_and_nothing_more_is_tried() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
@@ -150,6 +159,11 @@ async fn undoing_needs_who_may_act_and_stops_with_everything_else() {
     assert_eq!(undo(Some(PASSPHRASE)).await, "halted");
     approve.recovery.change(&Change::Resume, &person(), Some(PASSPHRASE)).await.expect("resumes");
     assert_eq!(undo(Some(PASSPHRASE)).await, "undone");
+    // Who undid is on record before the undo is.
+    let lines = approve.recovery.audit(Some(&done.operation_id), 100).await.expect("reads");
+    let events: Vec<AuditEvent> = lines.iter().map(|line| line.event().expect("this version's")).collect();
+    let at = |name: &str| events.iter().position(|e| e.event == name).unwrap_or(usize::MAX);
+    assert!(at("undo_requested") < at("undo_intent") && events[at("undo_requested")].who == person(), "{events:?}");
     let read_only = bench(folder.path(), Policy::Auto, true);
     assert_eq!(code(read_only.recovery.undo(&done.operation_id, &person(), None, WAIT).await), "read_only");
 }

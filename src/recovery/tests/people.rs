@@ -24,6 +24,49 @@ async fn an_approval_that_the_store_was_made_to_say_is_none() {
 }
 
 #[tokio::test]
+async fn where_the_policy_is_auto_a_person_is_named_only_by_a_signature() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    let plan = bench.recovery.plan(IssueType::ServiceUnavailable, "shop").await.expect("plans").0;
+    let forged = Operation { state: State::Approved, approved_by: Some("uid 0".to_owned()), idempotency_key: Some("k".to_owned()), plan, ..an_operation() };
+    bench.store.create(&forged).await.expect("who can write the store can write this");
+    assert_eq!(code(bench.trigger(IssueType::ServiceUnavailable, Some("k")).await), "not_approved");
+    assert_eq!(calls(&bench.restart), 0);
+}
+
+#[tokio::test]
+async fn guards_are_asked_again_when_an_approved_operation_begins() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Approve, false);
+    let first = bench.trigger(IssueType::ServiceUnavailable, Some("a")).await.expect("recorded");
+    let second = bench.trigger(IssueType::MemoryExhaustion, Some("b")).await.expect("recorded");
+    for waiting in [&first, &second] {
+        bench.approve(&waiting.operation_id).await.expect("approves");
+    }
+    assert_eq!(code(bench.trigger(IssueType::MemoryExhaustion, Some("b")).await), "succeeded");
+    // The same action under another name is in cooldown now, so what would run is not what was approved.
+    assert_eq!(code(bench.trigger(IssueType::ServiceUnavailable, Some("a")).await), "drift");
+    assert_eq!((calls(&bench.restart), calls(&bench.failover)), (1, 0));
+}
+
+#[tokio::test]
+async fn a_secret_in_a_reason_is_neither_in_the_journal_nor_in_the_audit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Approve, false);
+    let asked = |target: &str| TriggerRequest {
+        reason: "down since password=canary-1".to_owned(),
+        target: target.to_owned(),
+        ..request(IssueType::ServiceUnavailable, None)
+    };
+    let waiting = bench.recovery.trigger(asked("shop"), WAIT).await.expect("recorded");
+    assert_eq!(code(bench.recovery.trigger(asked("nowhere"), WAIT).await), "unknown_target");
+    let stored = bench.store.get(&waiting.operation_id).await.expect("reads");
+    let lines = bench.recovery.audit(None, 100).await.expect("reads");
+    assert_eq!(lines.len(), 2);
+    assert!(!format!("{stored:?} {lines:?}").contains("canary-1"), "{stored:?} {lines:?}");
+}
+
+#[tokio::test]
 async fn a_wrong_passphrase_approves_nothing_and_is_on_record() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Approve, false);
@@ -72,14 +115,16 @@ async fn without_an_approver_what_needs_approval_is_refused() {
 
 #[tokio::test]
 async fn an_approval_runs_out_by_either_clock() {
-    for wall in [0, -86_400, 86_400] {
+    for (wall, passed) in [(0, 31 * 60), (-86_400, 31 * 60), (86_400, 31 * 60), (31 * 60, 0)] {
         let folder = tempfile::tempdir().expect("a folder");
         let bench = bench(folder.path(), Policy::Approve, false);
         let waiting = bench.trigger(IssueType::ServiceUnavailable, Some("k")).await.expect("recorded");
         bench.approve(&waiting.operation_id).await.expect("approves");
         bench.clock.set_wall_seconds(wall);
-        bench.clock.advance_seconds(31 * 60);
+        bench.clock.advance_seconds(passed);
         assert_eq!(code(bench.trigger(IssueType::ServiceUnavailable, Some("k")).await), "expired", "clock set by {wall} s");
+        // On record, not only shown.
+        assert_eq!(bench.store.get(&waiting.operation_id).await.expect("reads").map(|o| o.state), Some(State::Expired));
         assert_eq!(calls(&bench.restart), 0);
     }
 }
