@@ -92,6 +92,7 @@ pub(super) fn read(node: Node<'_>, places: &Places<'_>) -> Result<Vec<TargetConf
 
 fn target(mut table: Table<'_>, places: &Places<'_>) -> Result<TargetConfig, ConfigError> {
     let span = table.span.clone();
+    let fingerprint = table.fingerprint();
     let checks = table.take("check").map_or_else(|| Ok(Vec::new()), |node| self::checks(node, places))?;
     let actuators = table.take("actions").map_or_else(|| Ok(BTreeMap::new()), |node| actuators(node, places))?;
     let plain: Plain = table.read(places)?;
@@ -119,6 +120,7 @@ fn target(mut table: Table<'_>, places: &Places<'_>) -> Result<TargetConfig, Con
         check_cannot_see: plain.check_cannot_see,
         group: plain.group.map(String::from),
         heal,
+        fingerprint,
         soak: Duration::from_secs(plain.soak_seconds),
         verify_timeout: Duration::from_secs(plain.verify_timeout_seconds),
         facts,

@@ -74,3 +74,25 @@ fn the_example_file_is_valid_and_shows_every_kind() {
     let used: std::collections::BTreeSet<&str> = config.targets.iter().flat_map(|t| t.target.actuators.values().map(|a| a.kind())).collect();
     assert!(crate::recovery::actions::ALL.iter().all(|kind| used.contains(kind.name())), "a kind of actuator is missing: {used:?}");
 }
+
+#[test]
+fn a_targets_fingerprint_changes_with_anything_that_it_does_and_with_nothing_else() {
+    let of = |text: &str| parse(text).unwrap_or_else(|e| panic!("{text}: {e}")).targets[0].target.fingerprint.clone();
+    let base = "[[targets]]\nname = 'a'\nsoak_seconds = 5\n[targets.check.application]\nurl = 'http://x/'\n\
+                [targets.actions.restart_service.command]\nargv = ['/x', 'y']\ntimeout_seconds = 5\n[targets.actions.restart_service.command.env]\nMODE = 'gentle'\n";
+    for (from, to) in [
+        ("'gentle'", "'wipe'"),
+        ("MODE", "MODES"),
+        ("timeout_seconds = 5", "timeout_seconds = 3000"),
+        ("soak_seconds = 5", "soak_seconds = 0"),
+        ("http://x/", "http://y/"),
+        ("['/x', 'y']", "['/x', 'y', '']"),
+        ("name = 'a'", "name = 'b'"),
+        ("soak_seconds = 5", "soak_seconds = 5\ncheck_cannot_see = ['high_latency']"),
+    ] {
+        assert_ne!(of(base), of(&base.replacen(from, to, 1)), "{from} -> {to}");
+    }
+    // Layout, comments, order, and other parts of the file.
+    assert_eq!(of(base), of(&base.replace("name = 'a'\nsoak_seconds = 5", "soak_seconds    = 5 # s\nname = \"a\"")));
+    assert_eq!(of(base), of(&format!("host = 'x'\n{base}[[targets]]\nname = 'z'\npolicy = 'deny'\n")));
+}

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, ops::Range, path::PathBuf};
 
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 use toml::{
     Spanned,
     de::{DeTable, DeValue, ValueDeserializer},
@@ -142,6 +143,13 @@ impl<'i> Table<'i> {
         self.take(key).map_or_else(|| Ok(Self { entries: DeTable::new(), span: self.span.clone() }), |node| Self::of(node, places))
     }
 
+    /// SHA-256 over all keys and values, whatever their order and layout; the first 32 hex digits.
+    pub(super) fn fingerprint(&self) -> String {
+        let mut text = Vec::new();
+        canonical_table(&self.entries, &mut text);
+        Sha256::digest(text).iter().take(16).map(|b| format!("{b:02x}")).collect()
+    }
+
     /// What is left, as key, place of the key, value.
     pub(super) fn rest(self) -> impl Iterator<Item = (String, Range<usize>, Node<'i>)> {
         self.entries.into_iter().map(|(key, value)| (key.get_ref().to_string(), key.span(), value))
@@ -150,6 +158,32 @@ impl<'i> Table<'i> {
     /// Reads what is left as a section.
     pub(super) fn read<T: DeserializeOwned>(self, places: &Places<'_>) -> Result<T, ConfigError> {
         read(Spanned::new(self.span, DeValue::Table(self.entries)), places)
+    }
+}
+
+fn canonical_table(table: &DeTable<'_>, text: &mut Vec<u8>) {
+    let mut entries: Vec<(&str, &DeValue<'_>)> = table.iter().map(|(key, value)| (key.get_ref().as_ref(), value.get_ref())).collect();
+    entries.sort_by_key(|(key, _)| *key);
+    text.extend(format!("table {}:", entries.len()).bytes());
+    for (key, value) in entries {
+        text.extend(format!("{}:{key}", key.len()).bytes());
+        canonical(value, text);
+    }
+}
+
+/// Every value with its type and length, so that no two tables have the same text.
+fn canonical(value: &DeValue<'_>, text: &mut Vec<u8>) {
+    match value {
+        DeValue::Table(table) => canonical_table(table, text),
+        DeValue::Array(items) => {
+            text.extend(format!("list {}:", items.len()).bytes());
+            items.iter().for_each(|item| canonical(item.get_ref(), text));
+        }
+        DeValue::String(string) => text.extend(format!("string {}:{string}", string.len()).bytes()),
+        DeValue::Integer(number) => text.extend(format!("integer {}:{number};", number.radix()).bytes()),
+        DeValue::Float(number) => text.extend(format!("float {number};").bytes()),
+        DeValue::Boolean(yes) => text.extend(format!("boolean {yes};").bytes()),
+        DeValue::Datetime(moment) => text.extend(format!("moment {moment};").bytes()),
     }
 }
 

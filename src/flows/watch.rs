@@ -2,8 +2,9 @@
 //!
 //! It asks like anybody else: policy, guards, lease and journal are the recovery room's. What cannot be taken back still waits for a person.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +79,13 @@ pub fn watched(services: &Services) -> Vec<(TargetName, IssueType)> {
 pub async fn watch(services: Arc<Services>, tell: Tell, stop: CancellationToken) {
     let loops = watched(&services).into_iter().map(|(target, issue)| {
         let watcher = Watcher { services: services.clone(), tell: tell.clone(), target, issue, failures: 0, last: None };
-        watcher.run(stop.clone())
+        let (name, stop) = (watcher.target.clone(), stop.clone());
+        async move {
+            // A defect at one target must not end the watch over the others.
+            if AssertUnwindSafe(watcher.run(stop)).catch_unwind().await.is_err() {
+                tracing::error!(target = %name, "the watch over this target ended by a defect; start it anew");
+            }
+        }
     });
     futures::future::join_all(loops).await;
 }

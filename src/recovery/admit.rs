@@ -20,10 +20,10 @@ use crate::types::{
 /// At most this many bytes of reason and key.
 const MAX_REASON_BYTES: usize = 1_000;
 const MAX_KEY_BYTES: usize = 128;
-/// The same refusal of the same call is audited once in so many seconds: whoever calls in a loop must not fill the disk.
-const REFUSED_AGAIN: Duration = Duration::from_secs(60);
-/// A health source gets this long for a whole group; shorter than the lease that is held meanwhile.
-const GROUP: Duration = Duration::from_secs(7);
+/// The same refusal of the same call by the same caller is audited once in so many seconds: whoever calls in a loop must not fill the disk.
+pub(super) const REFUSED_AGAIN: Duration = Duration::from_secs(60);
+/// The self-healing loop asks again for as long as a target is down, which may be for days.
+const REFUSED_AGAIN_UNATTENDED: Duration = Duration::from_secs(3_600);
 /// How an operation ends that waited too long: guards count what was tried before it waited.
 pub(super) fn expiry(operation: &Operation) -> (State, &'static str) {
     match operation.attempts.iter().any(|a| a.outcome == Outcome::FailedVerification) {
@@ -50,7 +50,7 @@ pub struct TriggerRequest {
     pub unattended: bool,
 }
 
-/// When which refusal was last audited.
+/// Until when which refusal is not audited again.
 pub(super) type Refused = BTreeMap<(String, &'static str, &'static str), Instant>;
 
 impl Recovery {
@@ -86,10 +86,15 @@ impl Recovery {
             Some(known) => Some(known),
             None => self.waiting(&target, request).await?,
         };
-        match known {
-            Some(known) => self.resume(known, &target).await,
-            None => self.begin(request, &target).await,
+        let stands = match known {
+            Some(known) => self.resume(known, &target).await?,
+            None => self.begin(request, &target).await?,
+        };
+        // A key that joined another call's operation stands for it from now on: repeated later, it must not begin a second one.
+        if let Some(key) = request.idempotency_key.as_ref().filter(|key| stands.idempotency_key.as_ref() != Some(key)) {
+            self.parts.journal.remember_key(key, &stands.operation_id).await?;
         }
+        Ok(stands)
     }
 
     /// An operation for the same trouble that waits for approval, or has it: a caller that mints a new key joins it. Those that waited too long are
@@ -219,18 +224,10 @@ impl Recovery {
             attempts: journal.attempts(&target.name, own).await?,
             operations: journal.past(&target.name).await?,
             actions_last_hour: journal.actions_last_hour(&now).await?,
-            group: self.look_at_group(target).await?,
+            group: self.parts.look_at_group(target).await.ok_or_else(|| guard::group_unseen(target))?,
             now,
         };
         guard::ask_all(&situation, plan)
-    }
-
-    /// How all members of the target's group are.
-    async fn look_at_group(&self, target: &Target) -> Result<Vec<super::Vital>, RecoveryError> {
-        let Some(group) = &target.group else { return Ok(Vec::new()) };
-        let members = self.parts.targets.values().filter(|t| t.group.as_ref() == Some(group));
-        let looks = futures::future::join_all(members.map(|t| self.parts.vitals.look(&t.name)));
-        tokio::time::timeout(GROUP, looks).await.map_err(|_| RecoveryError::HealthUnknown { what: format!("group {group}") })
     }
 
     /// Asks the guards and records; gives the operation that now stands for the call, which may be another call's.
@@ -289,7 +286,8 @@ impl Recovery {
         // Only names of the inventory are recorded as targets.
         let target = request.target.parse::<TargetName>().ok().filter(|name| self.parts.targets.contains_key(name));
         let name = target.as_ref().map(ToString::to_string).unwrap_or_default();
-        if self.refused_lately((name, request.issue_type.name(), refusal.code())) {
+        let again = if request.unattended { REFUSED_AGAIN_UNATTENDED } else { REFUSED_AGAIN };
+        if self.refused_lately((format!("{} {name}", request.who), request.issue_type.name(), refusal.code()), again) {
             return;
         }
         let event = AuditEvent {
@@ -311,13 +309,14 @@ impl Recovery {
     }
 
     /// Whether the same was refused a moment ago: of what, what was asked for, and the refusal's code.
-    pub(super) fn refused_lately(&self, key: (String, &'static str, &'static str)) -> bool {
+    pub(super) fn refused_lately(&self, key: (String, &'static str, &'static str), again: Duration) -> bool {
         let mut refused = self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        refused.retain(|_, at| at.elapsed() < REFUSED_AGAIN);
+        let now = Instant::now();
+        refused.retain(|_, until| *until > now);
         match refused.entry(key) {
             std::collections::btree_map::Entry::Occupied(_) => true,
             std::collections::btree_map::Entry::Vacant(free) => {
-                free.insert(Instant::now());
+                free.insert(now + again);
                 false
             }
         }

@@ -24,6 +24,8 @@ use crate::{
 
 /// How long a lease lives without a sign of its holder.
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(10);
+/// A health source gets this long for a whole group; shorter than the lease that is held meanwhile.
+const GROUP: Duration = Duration::from_secs(7);
 /// How often an operation that runs in another process is looked at.
 const FOLLOW: Duration = Duration::from_millis(100);
 /// How long an operation may take from its approval to its first action.
@@ -64,6 +66,23 @@ impl Parts {
     /// Whether a person who knows the passphrase approved exactly this operation.
     pub(super) fn person_approved(&self, operation: &Operation) -> bool {
         self.settings.approver_key.as_ref().is_some_and(|key| key.approved(operation))
+    }
+
+    /// A text without secrets, for what is kept.
+    pub(super) fn clean(&self, text: &str) -> String {
+        self.redactor.redact(text).into_owned()
+    }
+
+    /// How all members of a target's group are; none without a group, or where that takes too long to be told.
+    pub(super) async fn look_at_group(&self, target: &Target) -> Option<Vec<Vital>> {
+        let Some(group) = &target.group else { return Some(Vec::new()) };
+        let looks = futures::future::join_all(self.siblings(group).map(|t| self.vitals.look(&t.name)));
+        tokio::time::timeout(GROUP, looks).await.ok()
+    }
+
+    /// The members of a group.
+    pub(super) fn siblings<'p>(&'p self, group: &'p str) -> impl Iterator<Item = &'p Target> {
+        self.targets.values().filter(move |t| t.group.as_deref() == Some(group))
     }
 
     /// What a person is told who is to approve.
@@ -168,7 +187,7 @@ impl Recovery {
     }
 
     pub(super) async fn fresh_plan(&self, issue: IssueType, target: &Target) -> Plan {
-        plan::plan(&self.parts.ports, target, issue, &self.parts.settings.strategy(issue)).await
+        plan::plan(&self.parts, target, issue, &self.parts.settings.strategy(issue)).await
     }
 
     pub(super) async fn lease(&self, target: &Target, id: &OperationId) -> Result<Lease, RecoveryError> {

@@ -105,10 +105,12 @@ pub struct PastOperation {
 }
 
 /// What must hold in the transaction that journals an intent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
     /// At most so many actions an hour over all targets; none for an undo, which a spent budget must not keep from mending.
     pub actions_per_hour: Option<u32>,
+    /// While one of these is being recovered, this one waits: members of a group are not restarted side by side.
+    pub siblings: Vec<TargetName>,
 }
 
 /// The durable record of operations, attempts and leases. Every write of an operation adds its line to the audit in the same transaction.
@@ -130,10 +132,13 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// As [`Journal::update`], and `Refused`.
-    async fn begin(&self, operation: &Operation, from: State, lease: &Lease, limits: Limits) -> Result<(), JournalError>;
+    async fn begin(&self, operation: &Operation, from: State, lease: &Lease, limits: &Limits) -> Result<(), JournalError>;
 
     /// One operation.
     async fn get(&self, id: &OperationId) -> Result<Option<Operation>, JournalError>;
+
+    /// Lets one more key stand for an operation; one that is known already keeps its meaning.
+    async fn remember_key(&self, key: &str, id: &OperationId) -> Result<(), JournalError>;
 
     /// The operation with this idempotency key.
     async fn by_key(&self, key: &str) -> Result<Option<Operation>, JournalError>;

@@ -22,7 +22,7 @@ pub struct Actor {
 
 impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({})", self.via, self.os_user)
+        if self.via.is_empty() { f.write_str("not known") } else { write!(f, "{} ({})", self.via, self.os_user) }
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Actor, AuditEvent, AuditLine, Change, ControlState, JournalError, Operation, OperationFilter, Outcome, Plan, Recovery, RecoveryError, State, Target,
-    Verified, run::Task,
+    Verified, admit::REFUSED_AGAIN, run::Task,
 };
 use crate::types::{ids::OperationId, moment::Moment, target::Policy};
 
@@ -130,14 +130,21 @@ impl Recovery {
             }
         };
         // The time is up or it ended; either way what is on record is the answer. The task cannot be lost: it is tracked.
-        let _ = tokio::time::timeout_at(until, undone).await;
-        self.get(id).await
+        let ended = tokio::time::timeout_at(until, undone).await.is_ok();
+        let operation = self.get(id).await?;
+        // Stopped, or changed by somebody, between the last look here and the call.
+        if ended && !operation.attempts.last().is_some_and(|a| a.undo) {
+            let refusal = RecoveryError::NotUndoable { operation: id.clone(), why: "it was stopped or changed right before the call".to_owned() };
+            self.audit_undo_refusal(id, who, &refusal).await;
+            return Err(refusal);
+        }
+        Ok(operation)
     }
 
     /// The same refusal of the same undo once a minute, and all of operations that there are not as one.
     async fn audit_undo_refusal(&self, id: &OperationId, who: &Actor, refusal: &RecoveryError) {
         let known = if matches!(refusal, RecoveryError::UnknownOperation(_)) { String::new() } else { id.to_string() };
-        if self.refused_lately((known, "undo", refusal.code())) {
+        if self.refused_lately((format!("{who} {known}"), "undo", refusal.code()), REFUSED_AGAIN) {
             return;
         }
         let detail = format!("undo: {}: {refusal}", refusal.code());

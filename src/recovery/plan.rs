@@ -6,13 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Action, Risk, Target};
-use crate::{
-    ports::Ports,
-    types::{
-        issue::IssueType,
-        target::{Policy, TargetName},
-    },
+use super::{Action, Risk, Target, engine::Parts};
+use crate::types::{
+    issue::IssueType,
+    target::{Policy, TargetName},
 };
 
 /// A pre-check gets this long; shorter than the lease that is held meanwhile.
@@ -54,7 +51,10 @@ pub struct Plan {
     pub steps: Vec<PlanStep>,
     /// What must hold afterwards.
     pub verification: String,
-    /// SHA-256 over issue, target, the actions that run and what they call, hex. An approval is bound to it.
+    /// Stands for the target's whole configuration, what `call` does not show included: environment, headers, undo, checks, times.
+    #[serde(default)]
+    pub configuration: String,
+    /// SHA-256 over issue, target, its configuration, the actions that run and what they call, hex. An approval is bound to it.
     pub digest: String,
 }
 
@@ -69,6 +69,7 @@ impl Plan {
         };
         field(self.issue_type.name());
         field(self.target.as_str());
+        field(&self.configuration);
         for step in &self.steps {
             field(step.action.name());
             field(step.actuator.as_deref().unwrap_or("-"));
@@ -90,32 +91,33 @@ impl Plan {
     }
 }
 
-/// Plans the strategy's actions on a target. Pre-checks only read.
-pub(super) async fn plan(ports: &Ports, target: &Target, issue: IssueType, strategy: &[Action]) -> Plan {
+/// Plans the strategy's actions on a target. Pre-checks only read. Texts come without secrets, because a plan is kept and shown.
+pub(super) async fn plan(parts: &Parts, target: &Target, issue: IssueType, strategy: &[Action]) -> Plan {
     // All at once: a lease is held meanwhile.
-    let steps = futures::future::join_all(strategy.iter().map(|action| step(ports, target, *action))).await;
+    let steps = futures::future::join_all(strategy.iter().map(|action| step(parts, target, *action))).await;
     let verification = match &target.check {
         Some(check) => {
             format!("the target's {check} check is ok for {} s without a break, within {} s", target.soak.as_secs(), target.verify_timeout.as_secs())
         }
         None => "none: the target has no check".to_owned(),
     };
-    Plan { issue_type: issue, target: target.name.clone(), policy: target.policy, steps, verification, digest: String::new() }.sealed()
+    let (target, policy, configuration) = (target.name.clone(), target.policy, target.fingerprint.clone());
+    Plan { issue_type: issue, target, policy, steps, verification, configuration, digest: String::new() }.sealed()
 }
 
-async fn step(ports: &Ports, target: &Target, action: Action) -> PlanStep {
+async fn step(parts: &Parts, target: &Target, action: Action) -> PlanStep {
     let mut step = PlanStep { action, risk: action.risk(), actuator: None, call: None, effect: None, skipped: None };
     let Some(actuator) = target.actuators.get(&action) else {
         step.skipped = Some("the target does not support it".to_owned());
         return step;
     };
     step.actuator = Some(actuator.kind().to_owned());
-    match tokio::time::timeout(PREPARE, actuator.prepare(ports)).await {
+    match tokio::time::timeout(PREPARE, actuator.prepare(&parts.ports)).await {
         Ok(Ok(prepared)) => {
-            step.call = Some(prepared.call);
-            step.effect = prepared.effect;
+            step.call = Some(parts.clean(&prepared.call));
+            step.effect = prepared.effect.map(|effect| parts.clean(&effect));
         }
-        Ok(Err(reason)) => step.skipped = Some(reason),
+        Ok(Err(reason)) => step.skipped = Some(parts.clean(&reason)),
         Err(_) => step.skipped = Some(format!("its pre-check did not end within {} s", PREPARE.as_secs())),
     }
     step

@@ -8,10 +8,10 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
-    Act, ActError, Action, Actuator, Attempt, Context, JournalError, Lease, Limits, Operation, Outcome, PlanStep, Prepared, Receipt, Risk, State, Target,
-    Vital,
+    Act, ActError, Action, Actuator, Attempt, Context, JournalError, Lease, Limits, Operation, Outcome, PlanStep, Prepared, Receipt, RecoveryError, Risk,
+    State, Target, Vital,
     engine::{LEASE, Parts},
-    guard::freeze,
+    guard::{self, blast_radius, freeze},
     run::Task,
     verify::{self, Aftermath, Watched},
 };
@@ -92,6 +92,10 @@ impl Runner<'_> {
             self.finish(State::Planned, &message).await?;
             return Ok(Before::Over);
         }
+        if let Some(refusal) = self.group_refuses().await {
+            self.end_early(&refusal.to_string()).await?;
+            return Ok(Before::Over);
+        }
         let first = self.operation.before.is_none();
         let mut vital = self.parts.vitals.look(&self.target.name).await;
         self.saw_before(first, &vital);
@@ -110,9 +114,20 @@ impl Runner<'_> {
         Ok(Before::Act(vital))
     }
 
+    /// Admission asked about the group; what the first action did to it, and what happened meanwhile, is asked before each further one.
+    async fn group_refuses(&self) -> Option<RecoveryError> {
+        if self.operation.attempts.is_empty() {
+            return None;
+        }
+        match self.parts.look_at_group(self.target).await {
+            Some(group) => blast_radius::check(self.target, &group, self.parts.settings.max_unhealthy_percent).err(),
+            None => Some(guard::group_unseen(self.target)),
+        }
+    }
+
     fn saw_before(&mut self, first: bool, vital: &Vital) {
         if first {
-            self.operation.before = Some(vital.summary.clone());
+            self.operation.before = Some(self.parts.clean(&vital.summary));
             self.operation.score_before = vital.score;
         }
     }
@@ -128,9 +143,9 @@ impl Runner<'_> {
             Ok(watched) => watched,
             Err(reason) => return self.end_early(&reason).await.map(|()| None),
         };
-        if watched.broken && watched.vital.well {
+        if !watched.good && watched.looks_well {
             self.saw(&watched);
-            let message = "the target's checks pass, but what the action left is gone; nothing more is done to a target that is well";
+            let message = "the target's checks pass, but what the action was to leave is not there; nothing more is done to a target that is well";
             return self.finish(State::FailedVerification, message).await.map(|()| None);
         }
         if !watched.good {
@@ -154,12 +169,14 @@ impl Runner<'_> {
             Ok(prepared) => prepared,
             Err(reason) => return Ok(self.not_called(step, Outcome::Failed, &reason)),
         };
-        if Some(&prepared.call) != step.call.as_ref() {
+        if Some(self.parts.clean(&prepared.call)) != step.call {
             return Ok(self.not_called(step, Outcome::Drift, "what would be called differs from the plan"));
         }
-        let receipt = Receipt { untrusted_prior: prepared.prior.clone(), untrusted_left: None, undo: prepared.undo.clone() };
+        let undo = prepared.undo.as_deref().map(|undo| self.parts.clean(undo));
+        let receipt = Receipt { untrusted_prior: prepared.prior.clone(), untrusted_left: None, undo };
         let attempt = Attempt { action: step.action, receipt, ..self.attempt(&*actuator, &prepared.call) };
-        let limits = Limits { actions_per_hour: Some(self.parts.settings.actions_per_hour) };
+        let siblings = self.target.group.iter().flat_map(|group| self.parts.siblings(group)).map(|t| t.name.clone()).collect();
+        let limits = Limits { actions_per_hour: Some(self.parts.settings.actions_per_hour), siblings };
         if let Err(why) = self.intend(attempt, limits).await? {
             return Ok(self.not_called(step, Outcome::Stopped, &why));
         }
@@ -240,7 +257,7 @@ impl Runner<'_> {
             // Overwritten by whoever knows it.
             action: self.operation.attempts.last().map_or(Action::RestartService, |a| a.action),
             actuator: actuator.kind().to_owned(),
-            call: call.to_owned(),
+            call: self.parts.clean(call),
             started_at: began.at,
             ended_at: None,
             outcome: Outcome::Started,
@@ -264,7 +281,7 @@ impl Runner<'_> {
         self.operation.state = State::Running;
         self.operation.attempts.push(attempt);
         self.operation.updated_at = self.parts.ports.clock.now();
-        match self.parts.journal.begin(&self.operation, from, self.lease, limits).await {
+        match self.parts.journal.begin(&self.operation, from, self.lease, &limits).await {
             Ok(()) => {}
             Err(JournalError::Refused(reason)) => {
                 self.operation = before;
@@ -295,7 +312,7 @@ impl Runner<'_> {
             started_at: now,
             ended_at: Some(now),
             outcome,
-            message: format!("not called: {why}"),
+            message: self.parts.clean(&format!("not called: {why}")),
             untrusted_output: None,
             undo: false,
             receipt: Receipt::default(),
@@ -318,7 +335,7 @@ impl Runner<'_> {
         let now = self.parts.ports.clock.now();
         let redactor = &self.parts.redactor;
         if let Some(attempt) = self.operation.attempts.last_mut() {
-            attempt.message.clone_from(&act.message);
+            attempt.message = redactor.redact(&act.message).into_owned();
             if let Some(text) = &act.untrusted_output {
                 attempt.untrusted_output = Some(bound::cut(&redactor.redact(text), OUTPUT_BYTES));
             }
@@ -336,19 +353,19 @@ impl Runner<'_> {
         if let Some(attempt) = self.operation.attempts.last_mut() {
             attempt.outcome = outcome;
             attempt.ended_at = Some(self.parts.ports.clock.now());
-            attempt.message = format!("{}; {text}", attempt.message);
+            attempt.message = self.parts.clean(&format!("{}; {text}", attempt.message));
         }
         outcome
     }
 
     fn saw(&mut self, watched: &Watched) {
-        self.operation.after = Some(watched.text.clone());
+        self.operation.after = Some(self.parts.clean(&watched.text));
         self.operation.score_after = watched.vital.score;
     }
 
     async fn move_to(&mut self, state: State, message: String) -> Result<(), JournalError> {
         let from = std::mem::replace(&mut self.operation.state, state);
-        self.operation.message = message;
+        self.operation.message = self.parts.clean(&message);
         self.operation.updated_at = self.parts.ports.clock.now();
         let written = self.parts.journal.update(&self.operation, from, Some(self.lease)).await;
         self.changed.notify_waiters();

@@ -35,8 +35,9 @@ impl Runner<'_> {
             Probe::DidNot(why) => format!("the call had no effect: {why}"),
             Probe::CannotTell(why) => format!("whether the call had its effect cannot be told: {why}"),
         };
-        self.operation.probe = Some(format!("looked at {}: {said}; now {}", self.parts.ports.clock.now(), vital.summary));
-        self.operation.after = Some(vital.summary.clone());
+        let looked = format!("looked at {}: {said}; now {}", self.parts.ports.clock.now(), vital.summary);
+        self.operation.probe = Some(self.parts.clean(&looked));
+        self.operation.after = Some(self.parts.clean(&vital.summary));
         self.operation.score_after = vital.score;
         let state = self.operation.state;
         let undoing = self.operation.attempts.last().is_some_and(|a| a.undo);
@@ -73,7 +74,7 @@ impl Runner<'_> {
         }
         let receipt = Receipt { untrusted_prior: done.receipt.untrusted_left.clone().unwrap_or_default(), untrusted_left: None, undo: None };
         let attempt = Attempt { action: done.action, receipt, undo: true, ..self.attempt(&*actuator, &undo) };
-        if let Err(why) = self.intend(attempt, Limits { actions_per_hour: None }).await? {
+        if let Err(why) = self.intend(attempt, Limits::default()).await? {
             return if self.operation.state.is_final() { Ok(()) } else { self.end_early(&why).await };
         }
         match actuator.undo(&self.parts.ports, &done.receipt.untrusted_prior, &self.context()).await {

@@ -29,6 +29,8 @@ pub struct Target {
     pub soak: Duration,
     /// How long a passing check is waited for after an action, soak included. Default 60 s.
     pub verify_timeout: Duration,
+    /// Stands for the whole of its configuration: environment, headers, checks and times too. An approval holds for this one only.
+    pub fingerprint: String,
     /// Named facts for playbooks: unit, container, namespace and the like.
     pub facts: BTreeMap<String, String>,
 }

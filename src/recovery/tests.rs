@@ -22,6 +22,7 @@ use crate::{
         issue::IssueType,
         moment::Moment,
         redact::Redactor,
+        secret::Secret,
         target::{Policy, TargetName},
     },
 };
@@ -37,6 +38,8 @@ struct FakeActuator {
     result: Mutex<Option<ActError>>,
     /// How the target is after an act that works.
     heals_to: Mutex<Vital>,
+    /// Whose health an act breaks beside that.
+    breaks: Mutex<Option<Arc<outcomes::OtherVitals>>>,
     hang: AtomicBool,
     can_undo: AtomicBool,
     state: Mutex<String>,
@@ -53,6 +56,7 @@ impl FakeActuator {
             call: Mutex::new(String::new()),
             result: Mutex::new(None),
             heals_to: Mutex::new(vital(100)),
+            breaks: Mutex::new(None),
             hang: AtomicBool::new(false),
             can_undo: AtomicBool::new(false),
             state: Mutex::new("before".to_owned()),
@@ -84,6 +88,9 @@ impl Actuator for FakeActuator {
         }
         if let Some(error) = self.result.lock().expect("no panic").clone() {
             return Err(error);
+        }
+        if let Some(others) = &*self.breaks.lock().expect("no panic") {
+            *others.other.lock().expect("no panic") = vital(0);
         }
         "after".clone_into(&mut self.state.lock().expect("no panic"));
         *self.vitals.0.lock().expect("no panic") = self.heals_to.lock().expect("no panic").clone();
@@ -141,6 +148,7 @@ pub(super) fn a_target() -> Target {
         check_cannot_see: Vec::new(),
         group: None,
         heal: None,
+        fingerprint: "as configured".to_owned(),
         soak: Duration::ZERO,
         verify_timeout: Duration::ZERO,
         facts: BTreeMap::new(),
@@ -156,6 +164,7 @@ pub(super) fn an_operation() -> Operation {
         policy: target.policy,
         steps: Vec::new(),
         verification: String::new(),
+        configuration: String::new(),
         digest: "d".repeat(64),
     };
     Operation {

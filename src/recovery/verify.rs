@@ -54,8 +54,8 @@ impl Aftermath<'_> {
 pub(super) struct Watched {
     /// Whether everything held for the soak time.
     pub(super) good: bool,
-    /// Whether what the action left is gone for certain.
-    pub(super) broken: bool,
+    /// Whether the checks alone say that the target is well: they passed for the soak time, or pass while what the action left is gone for good.
+    pub(super) looks_well: bool,
     /// What was seen last, in words.
     pub(super) text: String,
     /// The last look.
@@ -68,7 +68,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// Looks until everything held without a break for the soak time, or the time is up, or the postcondition is broken for good.
 pub(super) async fn watch(vitals: &dyn Vitals, target: &Target, after: Option<&Aftermath<'_>>) -> Watched {
     let begun = Instant::now();
-    let mut well_since: Option<Instant> = None;
+    let (mut well_since, mut checks_since): (Option<Instant>, Option<Instant>) = (None, None);
     loop {
         let before = Instant::now();
         let vital = vitals.look(&target.name).await;
@@ -79,16 +79,18 @@ pub(super) async fn watch(vitals: &dyn Vitals, target: &Target, after: Option<&A
         let (holds, said) = match condition {
             Postcondition::Holds(said) => (true, said),
             Postcondition::NotYet(said) => (false, said),
-            Postcondition::Broken(why) => return Watched { good: false, broken: true, text: format!("{why}; {}", vital.summary), vital },
+            Postcondition::Broken(why) => return Watched { good: false, looks_well: vital.well, text: format!("{why}; {}", vital.summary), vital },
         };
-        well_since = if vital.well && holds { Some(well_since.unwrap_or(before)) } else { None };
+        checks_since = vital.well.then(|| checks_since.unwrap_or(before));
+        well_since = (vital.well && holds).then(|| well_since.unwrap_or(before));
         let seen = if said.is_empty() { vital.summary.clone() } else { format!("{}; {said}", vital.summary) };
         if well_since.is_some_and(|since| since.elapsed() >= target.soak) {
-            return Watched { good: true, broken: false, text: seen, vital };
+            return Watched { good: true, looks_well: true, text: seen, vital };
         }
         if begun.elapsed() >= target.verify_timeout {
             let (soak, limit) = (target.soak.as_secs(), target.verify_timeout.as_secs());
-            return Watched { good: false, broken: false, text: format!("not well for {soak} s without a break within {limit} s; last: {seen}"), vital };
+            let looks_well = checks_since.is_some_and(|since| since.elapsed() >= target.soak);
+            return Watched { good: false, looks_well, text: format!("not well for {soak} s without a break within {limit} s; last: {seen}"), vital };
         }
         tokio::time::sleep(INTERVAL).await;
     }

@@ -142,6 +142,18 @@ impl Store {
         freed.execute(connection).await.map(|_| ()).map_err(|e| self.unavailable(e))
     }
 
+    /// One of these targets, but for one, on which an operation is running.
+    async fn active_within(&self, transaction: &mut SqliteConnection, among: &[TargetName], but: &TargetName) -> Result<Option<String>, JournalError> {
+        for target in among.iter().filter(|t| *t != but) {
+            let active = sqlx::query_scalar("SELECT target FROM operations WHERE target = ? AND state IN ('running', 'verifying') LIMIT 1");
+            let found: Option<String> = active.bind(target.as_str()).fetch_optional(&mut *transaction).await.map_err(|e| self.unavailable(e))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether a lease still holds: by the count since boot, or by the wall clock if another boot or machine took it.
     fn held(&self, row: &SqliteRow, now: &Moment) -> Result<bool, JournalError> {
         let number = |column: &str| row.try_get::<i64, _>(column).map_err(|e| self.unavailable(e));
@@ -219,7 +231,7 @@ impl Journal for Store {
         transaction.commit().await.map_err(|e| self.unavailable(e))
     }
 
-    async fn begin(&self, operation: &Operation, from: State, lease: &Lease, limits: Limits) -> Result<(), JournalError> {
+    async fn begin(&self, operation: &Operation, from: State, lease: &Lease, limits: &Limits) -> Result<(), JournalError> {
         let mut transaction = self.pool().await?.begin_with(IMMEDIATE).await.map_err(|e| self.unavailable(e))?;
         if let Some(reason) = self.halted_within(&mut transaction).await? {
             return Err(JournalError::Refused(format!("stopped by a person: {reason}")));
@@ -231,6 +243,9 @@ impl Journal for Store {
         {
             return Err(JournalError::Refused(format!("the budget of {limit} actions an hour is spent")));
         }
+        if let Some(sibling) = self.active_within(&mut transaction, &limits.siblings, &operation.target).await? {
+            return Err(JournalError::Refused(format!("{sibling} of the same group is being recovered right now")));
+        }
         self.write(&mut transaction, operation).await?;
         transaction.commit().await.map_err(|e| self.unavailable(e))
     }
@@ -240,8 +255,14 @@ impl Journal for Store {
         row.map_err(|e| self.unavailable(e))?.map(|row| self.operation(&row)).transpose()
     }
 
+    async fn remember_key(&self, key: &str, id: &OperationId) -> Result<(), JournalError> {
+        let kept = sqlx::query("INSERT INTO more_keys (idempotency_key, operation_id) VALUES (?, ?) ON CONFLICT (idempotency_key) DO NOTHING");
+        kept.bind(key).bind(id.as_str()).execute(&self.pool().await?).await.map(|_| ()).map_err(|e| self.unavailable(e))
+    }
+
     async fn by_key(&self, key: &str) -> Result<Option<Operation>, JournalError> {
-        let row = sqlx::query("SELECT * FROM operations WHERE idempotency_key = ?").bind(key).fetch_optional(&self.pool().await?).await;
+        let found = "SELECT * FROM operations WHERE idempotency_key = ?1 OR id = (SELECT operation_id FROM more_keys WHERE idempotency_key = ?1)";
+        let row = sqlx::query(found).bind(key).fetch_optional(&self.pool().await?).await;
         row.map_err(|e| self.unavailable(e))?.map(|row| self.operation(&row)).transpose()
     }
 

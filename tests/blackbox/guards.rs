@@ -93,6 +93,20 @@ fn only_the_approvers_passphrase_approves_and_everything_is_on_record() {
 }
 
 #[test]
+fn what_the_plan_does_not_show_is_approved_with_it() {
+    let ground = Ground::new();
+    let with = |mode: &str| ground.restart_with("approve", "mend") + &format!("env = {{ MODE = \"{mode}\" }}\n");
+    ground.configure("", &with("gentle"));
+    let waiting = ground.run().json();
+    let id = id_of(&waiting);
+    ground.sandbox.as_approver(&["recover", "approve", "--only", &id]).expect_code(0);
+    ground.configure("", &with("wipe"));
+    let run = ground.sandbox.opsmedic(["recover", "approve", &id]).expect_code(1);
+    assert!(run.stderr.contains("differs from what was approved"), "{run}");
+    assert_eq!(ground.called(), Vec::<String>::new());
+}
+
+#[test]
 fn without_an_approver_what_needs_approval_is_refused_with_the_way_out() {
     let ground = Ground::new();
     ground.sandbox.configure(&ground.restart_with("approve", "mend"));

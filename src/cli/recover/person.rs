@@ -11,6 +11,7 @@ use crate::{
     recovery::{ApproverKey, Change, RecoveryError, State},
     types::{
         ids::OperationId,
+        sanitise::sanitise_line,
         target::Policy,
         time::{parse_duration, show_duration},
     },
@@ -46,13 +47,15 @@ pub(super) async fn run(command: RecoverCommand, services: &Services, out: &mut 
 }
 
 fn one_line(services: &Services, reason: &str) -> String {
-    let line = crate::types::sanitise::sanitise_line(&services.clean_text(reason)).into_owned();
+    let line = sanitise_line(&services.clean_text(reason)).into_owned();
     crate::types::bound::cut(&line, MAX_REASON_BYTES)
 }
 
 async fn approve(id: &OperationId, only: bool, passphrase: &PassphraseArgs, services: &Services, out: &mut Out) -> Outcome {
     let known = services.recovery.get(id).await.map_err(failure)?;
     if !out.is_json() {
+        out.title(format!("{} on {}, asked for by {} at {}", known.issue_type, known.target, known.requested_by, known.created_at))?;
+        out.line(sanitise_line(&services.clean_text(&known.untrusted_reason)))?;
         show_plan(&known.plan, services, out)?;
     }
     // Approved before, and not run yet: this runs it.

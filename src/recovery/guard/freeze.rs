@@ -60,6 +60,9 @@ impl FreezeWindow {
     pub fn validate(&self) -> Result<(), String> {
         let name = &self.name;
         match (self.from, self.to, self.days.is_empty()) {
+            (Some(_), Some(_), true) if self.start.is_some() || self.end.is_some() || self.timezone.is_some() => {
+                Err(format!("recovery.freeze {name}: start, end and timezone belong to days; from and to are whole moments"))
+            }
             (Some(from), Some(to), true) if from < to => Ok(()),
             (None, None, false) => self
                 .days

@@ -2,7 +2,7 @@
 //!
 //! A guard is one function in one file of this folder and one line in [`GUARDS`].
 
-mod blast_radius;
+pub(super) mod blast_radius;
 mod breaker;
 mod budget;
 mod cooldown;
@@ -41,6 +41,11 @@ impl Situation<'_> {
         let reset = self.controls.resets.get(&self.target.name).copied().unwrap_or(0);
         self.operations.iter().filter(move |o| o.row > reset)
     }
+}
+
+/// The refusal where a group's health cannot be seen at all.
+pub(super) fn group_unseen(target: &Target) -> RecoveryError {
+    RecoveryError::HealthUnknown { what: format!("group {}", target.group.as_deref().unwrap_or_default()) }
 }
 
 /// May take actions out of the plan; a plan with nothing left is a refusal.

@@ -25,6 +25,7 @@ fn plan() -> Plan {
         policy: Policy::Auto,
         steps: vec![step(Action::RestartService), step(Action::Failover)],
         verification: String::new(),
+        configuration: String::new(),
         digest: String::new(),
     }
     .sealed()

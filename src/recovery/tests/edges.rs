@@ -227,17 +227,17 @@ async fn a_holder_whose_lease_went_to_another_neither_acts_nor_gives_it_back() {
     let (operation, stale) = about_to_act(&bench).await;
     bench.clock.advance_seconds(11);
     let (now, ttl) = (bench.clock.moment(), SignedDuration::from_secs(10));
-    let limits = Limits { actions_per_hour: None };
+    let limits = Limits::default();
     // The same operation in another process: only the fence tells them apart.
     let newer = bench.store.acquire(&operation.target, &operation.operation_id, &Owner("b".to_owned()), &now, ttl).await;
     let newer = newer.expect("works").expect("it ran out");
     let fenced = |written: Result<(), JournalError>| assert!(matches!(written, Err(JournalError::Fenced { .. })), "{written:?}");
-    fenced(bench.store.begin(&operation, State::Approved, &stale, limits).await);
+    fenced(bench.store.begin(&operation, State::Approved, &stale, &limits).await);
     let over = Operation { state: State::Failed, ..operation.clone() };
     fenced(bench.store.update(&over, State::Approved, Some(&stale)).await);
     bench.store.release(&stale).await.expect("no error");
     bench.store.renew(&newer, &now, ttl).await.expect("it still holds");
-    bench.store.begin(&operation, State::Approved, &newer, limits).await.expect("the one that holds it acts");
+    bench.store.begin(&operation, State::Approved, &newer, &limits).await.expect("the one that holds it acts");
 }
 
 #[tokio::test]
@@ -245,14 +245,14 @@ async fn a_stop_refuses_the_intent_itself() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
     let (operation, lease) = about_to_act(&bench).await;
-    let limits = Limits { actions_per_hour: None };
+    let limits = Limits::default();
     std::fs::write(bench.store.stop_file(), "").expect("writes");
-    let begun = bench.store.begin(&operation, State::Approved, &lease, limits).await;
+    let begun = bench.store.begin(&operation, State::Approved, &lease, &limits).await;
     assert!(matches!(begun, Err(JournalError::Refused(_))), "{begun:?}");
     std::fs::remove_file(bench.store.stop_file()).expect("it is there");
     bench.recovery.change(&Change::Halt { reason: "drill".to_owned() }, &person(), None).await.expect("stops");
     std::fs::remove_file(bench.store.stop_file()).expect("it is there");
-    let begun = bench.store.begin(&operation, State::Approved, &lease, limits).await;
+    let begun = bench.store.begin(&operation, State::Approved, &lease, &limits).await;
     assert!(matches!(begun, Err(JournalError::Refused(_))), "{begun:?}");
 }
 
@@ -261,7 +261,7 @@ async fn a_holder_that_lives_and_does_not_renew_is_interrupted_when_its_lease_ra
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
     let (operation, lease) = about_to_act(&bench).await;
-    bench.store.begin(&operation, State::Approved, &lease, Limits { actions_per_hour: None }).await.expect("writes");
+    bench.store.begin(&operation, State::Approved, &lease, &Limits::default()).await.expect("writes");
     bench.clock.advance_seconds(9);
     assert!(bench.recovery.interrupt_orphans(&|_| false).await.expect("reads").is_empty());
     bench.clock.advance_seconds(2);

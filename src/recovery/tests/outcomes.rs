@@ -167,3 +167,95 @@ async fn undoing_needs_who_may_act_and_stops_with_everything_else() {
     let read_only = bench(folder.path(), Policy::Auto, true);
     assert_eq!(code(read_only.recovery.undo(&done.operation_id, &person(), None, WAIT).await), "read_only");
 }
+
+#[tokio::test]
+async fn nothing_more_is_done_to_a_target_that_is_well_although_the_postcondition_is_late() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    set(&bench.restart.condition, Postcondition::NotYet("still starting".to_owned()));
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    assert_eq!((done.state, calls(&bench.restart), calls(&bench.failover)), (State::FailedVerification, 1, 0), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_joined_an_operation_never_begins_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Approve, false);
+    let first = bench.trigger(IssueType::ServiceUnavailable, Some("a")).await.expect("recorded");
+    let joined = bench.trigger(IssueType::ServiceUnavailable, Some("b")).await.expect("joins");
+    assert_eq!(first.operation_id, joined.operation_id);
+    bench.approve(&first.operation_id).await.expect("approves");
+    bench.recovery.run_approved(&first.operation_id, WAIT).await.expect("runs");
+    bench.clock.advance_seconds(3_600);
+    let again = bench.trigger(IssueType::ServiceUnavailable, Some("b")).await.expect("known");
+    assert_eq!((again.operation_id, calls(&bench.restart)), (first.operation_id, 1));
+    assert_eq!(code(bench.trigger(IssueType::HighErrorRate, Some("b")).await), "idempotency_conflict");
+}
+
+#[tokio::test]
+async fn secrets_are_kept_nowhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = bench(folder.path(), Policy::Auto, false);
+    Arc::get_mut(&mut bench.recovery.parts).expect("not shared yet").redactor = Arc::new(Redactor::with_secrets(&[Secret::new("canary-77")]));
+    set(&bench.restart.call, "run canary-77".to_owned());
+    set(&bench.restart.condition, Postcondition::NotYet("canary-77 is not there".to_owned()));
+    set(&bench.restart.heals_to, Vital { summary: "answers canary-77".to_owned(), ..vital(0) });
+    set(&bench.failover.result, Some(ActError::failed("canary-77 refused")));
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    assert_eq!((done.state, calls(&bench.restart), calls(&bench.failover)), (State::FailedVerification, 1, 1), "{done:?}");
+    let stored = serde_json::to_string(&bench.store.get(&done.operation_id).await.expect("reads")).expect("serialises");
+    let audit: String = bench.recovery.audit(None, 100).await.expect("reads").into_iter().map(|line| line.text).collect();
+    assert!(stored.contains("[redacted]") && !stored.contains("canary-77") && !audit.contains("canary-77"), "{stored}\n{audit}");
+}
+
+/// Two targets of one group on one store, with the second's health as said.
+fn group(folder: &Path, other: Vital) -> (Bench, Arc<OtherVitals>) {
+    let target = Target { group: Some("web".to_owned()), ..a_target() };
+    let mut bench = bench_with(folder, false, RecoverySettings::default(), target);
+    let parts = Arc::get_mut(&mut bench.recovery.parts).expect("not shared yet");
+    let mut second = parts.targets.values().next().expect("one").clone();
+    second.name = "search".parse().expect("a name");
+    parts.targets.insert(second.name.clone(), second);
+    let vitals = Arc::new(OtherVitals { shop: bench.vitals.clone(), other: Mutex::new(other) });
+    parts.vitals = vitals.clone();
+    (bench, vitals)
+}
+
+pub(super) struct OtherVitals {
+    shop: Arc<FakeVitals>,
+    pub(super) other: Mutex<Vital>,
+}
+
+#[async_trait]
+impl Vitals for OtherVitals {
+    async fn look(&self, target: &TargetName) -> Vital {
+        if target.as_str() == "shop" { self.shop.look(target).await } else { self.other.lock().expect("no panic").clone() }
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_fails_meanwhile_is_not_acted_on_further() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (bench, vitals) = group(folder.path(), vital(100));
+    set(&bench.restart.heals_to, vital(0));
+    set(&bench.restart.breaks, Some(vitals));
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    assert_eq!((calls(&bench.restart), calls(&bench.failover)), (1, 0), "{done:?}");
+    assert!(done.message.contains("2 of the 2 targets"), "{}", done.message);
+}
+
+#[tokio::test]
+async fn members_of_a_group_are_not_recovered_side_by_side() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (bench, _vitals) = group(folder.path(), vital(100));
+    bench.restart.hang.store(true, Ordering::SeqCst);
+    let running = bench.recovery.trigger(request(IssueType::ServiceUnavailable, None), Duration::from_millis(200)).await.expect("a handle");
+    assert_eq!((running.state, calls(&bench.restart)), (State::Running, 1));
+    // The other member falls, and half of the group may be down: only the running one stands in its way.
+    let (second, vitals) = group(folder.path(), vital(0));
+    set(&vitals.shop.0, vital(100));
+    let search = TriggerRequest { target: "search".to_owned(), ..request(IssueType::ServiceUnavailable, None) };
+    let refused = second.recovery.trigger(search, WAIT).await.expect("recorded");
+    assert_eq!((refused.state, calls(&second.restart)), (State::Failed, 0), "{refused:?}");
+    assert!(refused.message.contains("shop of the same group"), "{}", refused.message);
+}

@@ -4,9 +4,14 @@ ALTER TABLE operations ADD COLUMN began_uptime_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE operations ADD COLUMN waits_boot TEXT NOT NULL DEFAULT '';
 ALTER TABLE operations ADD COLUMN waits_uptime_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE operations ADD COLUMN waits_since INTEGER NOT NULL DEFAULT 0;
--- Whether anything was called for it.
+-- Whether anything was called for it. What was called before there were breakers opens none.
 ALTER TABLE operations ADD COLUMN called INTEGER NOT NULL DEFAULT 0;
-UPDATE operations SET called = EXISTS (SELECT 1 FROM attempts a WHERE a.operation_id = operations.id);
+
+-- Keys that joined an operation which another key, or none, had begun.
+CREATE TABLE more_keys (
+    idempotency_key TEXT PRIMARY KEY,
+    operation_id    TEXT NOT NULL REFERENCES operations (id)
+) STRICT;
 
 ALTER TABLE attempts ADD COLUMN boot TEXT NOT NULL DEFAULT '';
 ALTER TABLE attempts ADD COLUMN uptime_ms INTEGER NOT NULL DEFAULT 0;
