@@ -8,7 +8,7 @@ use super::{
     Actor, AuditEvent, JournalError, Lease, Operation, OperationFilter, Outcome, Plan, Recovery, RecoveryError, Risk, State, Target,
     engine::LEASE,
     guard::{self, Situation},
-    run::Task,
+    run::{HEARTBEAT, Task},
 };
 use crate::types::{
     ids::OperationId,
@@ -152,6 +152,9 @@ impl Recovery {
     /// The lease with all its time ahead: pre-checks and looks may have taken most of it, and nobody renews it before an operation runs.
     async fn refreshed(&self, lease: &Lease) -> Result<Lease, RecoveryError> {
         let now = self.parts.ports.clock.moment();
+        if now.since(&lease.taken).unsigned_abs() < HEARTBEAT {
+            return Ok(lease.clone());
+        }
         self.parts.journal.renew(lease, &now, LEASE).await?;
         Ok(Lease { taken: now, ..lease.clone() })
     }

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// How often the lease is renewed; renewals may fail until it has run out.
-const HEARTBEAT: Duration = Duration::from_secs(3);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(3);
 /// How often the end of an operation is tried to record while the store does not work.
 const RECORD_TRIES: u32 = 5;
 
@@ -52,8 +52,12 @@ pub(super) async fn run(job: Job, task: Task) {
     let id = operation.operation_id.clone();
     let renewed = AtomicI64::new(lease.taken.uptime_ms);
     let mut runner = Runner { parts: &parts, target: &target, lease: &lease, renewed: &renewed, changed: &changed, operation };
-    // Pre-checks and guards took their time out of the lease.
-    let ended = match renew(&parts, &lease, &renewed, LEASE.unsigned_abs()).await {
+    // Pre-checks and guards may have taken their time out of the lease.
+    let begun = match parts.ports.clock.moment().since(&lease.taken).unsigned_abs() >= HEARTBEAT {
+        true => renew(&parts, &lease, &renewed, LEASE.unsigned_abs()).await,
+        false => Ok(()),
+    };
+    let ended = match begun {
         Err(error) => Ended::Journal(error),
         Ok(()) => tokio::select! {
             biased;

@@ -12,7 +12,7 @@ use serde::{Deserialize, de::Error as _};
 use super::{
     Act, ActError, Action, Actuator, ActuatorKind, Context, Postcondition, Prepared, Probe, Settings, Snapshot,
     shared::{SETTLE, changed, restored},
-    snapshot_value,
+    state_value,
 };
 use crate::{
     ports::{
@@ -173,7 +173,7 @@ impl Runner {
         let finished = self.look(ports, argv).await.map_err(|e| format!("cannot read the state: {e}"))?;
         match finished.code {
             Some(0) if finished.stdout.len() > STATE_BYTES => Err(format!("the state command printed more than {STATE_BYTES} bytes")),
-            Some(0) => Ok(snapshot_value(&finished.stdout)),
+            Some(0) => Ok(state_value(&finished.stdout)),
             _ => Err("the state command failed".to_owned()),
         }
     }

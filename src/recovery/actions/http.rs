@@ -18,7 +18,7 @@ use self::template::Template;
 use super::{
     Act, ActError, Action, Actuator, ActuatorKind, Context, Postcondition, Prepared, Probe, Settings, Snapshot, sha256_hex,
     shared::{SETTLE, changed, restored},
-    snapshot_value,
+    state_value,
 };
 use crate::{
     ports::{
@@ -335,7 +335,7 @@ impl Actuator for Caller {
     async fn observe(&self, ports: &Ports) -> Result<Snapshot, String> {
         let Some(url) = &self.state_url else { return Ok(Snapshot::new()) };
         let response = self.read(ports, url, STATE_BYTES).await?;
-        Ok(Snapshot::from([("state".to_owned(), snapshot_value(&String::from_utf8_lossy(&response.body)))]))
+        Ok(Snapshot::from([("state".to_owned(), state_value(&String::from_utf8_lossy(&response.body)))]))
     }
 
     async fn undo(&self, ports: &Ports, prior: &Snapshot, context: &Context) -> Result<Act, ActError> {

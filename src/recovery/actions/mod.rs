@@ -174,10 +174,19 @@ pub trait Actuator: Send + Sync {
     }
 }
 
-/// A text as a value of a [`Snapshot`]: a short word as it is, anything else by its SHA-256: it is kept, and could be a secret.
+/// A text as a value of a [`Snapshot`]: an id or a time of a known system as it is, anything long or odd by its SHA-256.
 pub(super) fn snapshot_value(text: &str) -> String {
+    value_up_to(64, text)
+}
+
+/// As [`snapshot_value`], of what a configured command or page says: only a word is kept as it is, because anything longer could be a secret.
+pub(super) fn state_value(text: &str) -> String {
+    value_up_to(16, text)
+}
+
+fn value_up_to(bytes: usize, text: &str) -> String {
     let text = text.trim();
-    if text.len() <= 16 && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+    if text.len() <= bytes && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
         return text.to_owned();
     }
     format!("sha256:{}", sha256_hex(text))
