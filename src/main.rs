@@ -18,12 +18,19 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&Failure::could_not_run(error)),
     };
+    let json = cli.json;
     let outcome = runtime.block_on(run(cli, &env));
     // A read of stdin or a hung file system may still block a thread; it ends with the process.
     runtime.shutdown_timeout(Duration::from_millis(50));
     match outcome {
         Ok(exit) => ExitCode::from(exit as u8),
-        Err(failure) => fail(&failure),
+        Err(failure) => {
+            if let Some(refusal) = failure.json.as_ref().filter(|_| json) {
+                // Whoever reads no more needs no answer; the exit code tells.
+                let _ = Out::new(true, true).line(format!("{refusal:#}"));
+            }
+            fail(&failure)
+        }
     }
 }
 
@@ -34,7 +41,7 @@ async fn run(cli: Cli, env: &Env) -> Outcome {
     }
     let config = Config::load(cli.config.as_deref(), env).map_err(Failure::usage)?;
     let options = app::Options { read_only: cli.read_only() };
-    let services = app::build(config, options).map_err(|e| Failure { exit: Exit::Usage, message: format!("{e:#}") })?;
+    let services = app::build(config, options).map_err(|e| Failure::new(Exit::Usage, format!("{e:#}")))?;
     cli.run(services, &mut out).await
 }
 

@@ -63,6 +63,9 @@ async fn show(operation: Option<&OperationId>, limit: u32, services: &Services, 
 }
 
 async fn verify(head: Option<&str>, services: &Services, out: &mut Out) -> Outcome {
+    if head.is_some_and(|head| head.len() != 64 || !head.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))) {
+        return Err(Failure::usage("--head takes a head as `audit verify` prints it: 64 lower-case hex digits"));
+    }
     let mut verified = services.recovery.verify_audit().await.map_err(Failure::could_not_run)?;
     if let Some(head) = head
         && verified.head != head

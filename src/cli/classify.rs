@@ -141,7 +141,7 @@ fn batch(path: &str, policy: Option<Policy>, services: &Services, lang: Lang, ou
     }
     out.raw(block.as_bytes())?;
     if wrong > 0 {
-        return Err(Failure { exit: Exit::Usage, message: format!("{wrong} lines could not be judged; each has an \"error\" in the output") });
+        return Err(Failure::new(Exit::Usage, format!("{wrong} lines could not be judged; each has an \"error\" in the output")));
     }
     Ok(Exit::Fine)
 }

@@ -57,7 +57,7 @@ async fn rehearse(out: &mut Out) -> Outcome {
     match ended {
         Ok(()) => Ok(Exit::Fine),
         Err(drill::DrillError::Saw { .. }) if json => Ok(Exit::Problem),
-        Err(error @ drill::DrillError::Saw { .. }) => Err(Failure { exit: Exit::Problem, message: error.to_string() }),
+        Err(error @ drill::DrillError::Saw { .. }) => Err(Failure::new(Exit::Problem, error.to_string())),
         Err(error) => Err(Failure::could_not_run(error)),
     }
 }

@@ -104,17 +104,24 @@ pub struct Failure {
     pub exit: Exit,
     /// For stderr.
     pub message: String,
+    /// `{code, message, hint}` for stdout with `--json`, where there is a code.
+    pub json: Option<serde_json::Value>,
 }
 
 impl Failure {
+    /// With this exit code.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), json: None }
+    }
+
     /// Wrong usage.
     pub fn usage(error: impl std::fmt::Display) -> Self {
-        Self { exit: Exit::Usage, message: error.to_string() }
+        Self::new(Exit::Usage, error.to_string())
     }
 
     /// Could not run.
     pub fn could_not_run(error: impl std::fmt::Display) -> Self {
-        Self { exit: Exit::CouldNotRun, message: error.to_string() }
+        Self::new(Exit::CouldNotRun, error.to_string())
     }
 }
 
@@ -122,7 +129,7 @@ impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         // Like `| head`: enough was read, nothing went wrong.
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self { exit: Exit::Fine, message: String::new() };
+            return Self::new(Exit::Fine, "");
         }
         Self::could_not_run(error)
     }

@@ -2,13 +2,13 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::{
     flows::Services,
     health::State,
-    types::{sanitise::sanitise_line, severity::Severity},
+    types::{ids::OperationId, sanitise::sanitise_line, severity::Severity},
 };
 
 /// Standard output with the choices that were made for it.
@@ -63,7 +63,15 @@ impl Out {
             table.set_width(80);
         }
         table.set_header(heads.iter().map(|h| Cell::new(h).add_attribute(Attribute::Bold)));
+        // An id is copied: it is not broken over lines.
+        let whole: Vec<usize> =
+            (0..heads.len()).filter(|column| rows.iter().filter_map(|row| row.get(*column)).any(|cell| is_whole(&cell.content()))).collect();
         table.add_rows(rows);
+        for column in whole {
+            if let Some(column) = table.column_mut(column) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
         self.line(table.to_string())
     }
 
@@ -72,6 +80,11 @@ impl Out {
         let text = text.as_ref();
         if self.colour { self.line(format!("\x1b[1m{text}\x1b[0m")) } else { self.line(text) }
     }
+}
+
+/// An operation's id, alone in its cell.
+fn is_whole(text: &str) -> bool {
+    text.parse::<OperationId>().is_ok()
 }
 
 /// A cell of text that is harmless on a terminal.

@@ -23,10 +23,12 @@ impl HttpUrl {
         &self.0
     }
 
-    /// The password in the URL, as written, and with it the whole URL: for the redactor.
+    /// The password in the URL, as written, and with it the whole URL, and the values of its query: for the redactor.
     pub fn secrets(&self) -> Vec<Secret> {
         let password = self.parsed().and_then(|url| url.password().map(str::to_owned));
-        password.map_or_else(Vec::new, |password| vec![Secret::new(password), Secret::new(self.0.clone())])
+        let signed_in = password.map_or_else(Vec::new, |password| vec![Secret::new(password), Secret::new(self.0.clone())]);
+        // Tokens travel in queries, too.
+        signed_in.into_iter().chain(self.query_values()).collect()
     }
 
     /// Scheme, host and port.

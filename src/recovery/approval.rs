@@ -35,7 +35,7 @@ pub struct ApproverKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PassphraseError {
     /// Not the one whose key is in the configuration.
-    #[error("the passphrase is wrong")]
+    #[error("that is not the approver's passphrase")]
     Wrong,
     /// Too short to be one.
     #[error("a passphrase has at least {MIN_PASSPHRASE_CHARS} characters")]

@@ -187,6 +187,13 @@ fn millis(moment: jiff::Timestamp) -> i64 {
 
 #[cfg(test)]
 impl Store {
+    /// Writes an operation past every rule, as who can write the file can.
+    pub(crate) async fn overwrite(&self, operation: &crate::recovery::Operation) -> Result<(), StoreError> {
+        let document = serde_json::to_string(operation).map_err(|e| self.corrupt(e.to_string()))?;
+        let written = sqlx::query("UPDATE operations SET state = ?, document = ? WHERE id = ?").bind(operation.state.name()).bind(document);
+        written.bind(operation.operation_id.as_str()).execute(&self.pool().await?).await.map(|_| ()).map_err(|e| self.database(e))
+    }
+
     /// Makes every later write of an attempt fail, as a full disk would in the middle of an operation.
     pub(crate) async fn refuse_attempts(&self) -> Result<(), StoreError> {
         let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'no space'); END";

@@ -142,6 +142,19 @@ impl Store {
         freed.execute(connection).await.map(|_| ()).map_err(|e| self.unavailable(e))
     }
 
+    /// Whether anything was called since the operation was last approved. The audit says so, which cannot be set back unnoticed.
+    async fn used_within(&self, transaction: &mut SqliteConnection, operation: &Operation) -> Result<bool, JournalError> {
+        let used: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM audit WHERE operation_id = ?1 AND json_extract(text, '$.event') = 'intent' AND number >
+                 (SELECT coalesce(max(number), 0) FROM audit WHERE operation_id = ?1 AND json_extract(text, '$.event') = 'approved')",
+        )
+        .bind(operation.operation_id.as_str())
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(|e| self.unavailable(e))?;
+        Ok(used > 0)
+    }
+
     /// One of these targets, but for one, on which an operation is running.
     async fn active_within(&self, transaction: &mut SqliteConnection, among: &[TargetName], but: &TargetName) -> Result<Option<String>, JournalError> {
         for target in among.iter().filter(|t| *t != but) {
@@ -237,6 +250,9 @@ impl Journal for Store {
             return Err(JournalError::Refused(format!("stopped by a person: {reason}")));
         }
         self.check_move(&mut transaction, operation, from, Some(lease)).await?;
+        if from == State::Approved && operation.approved_by_person() && self.used_within(&mut transaction, operation).await? {
+            return Err(JournalError::Refused("its approval was used before".to_owned()));
+        }
         let began = operation.attempts.last().map(|a| a.began.clone()).unwrap_or_default();
         if let Some(limit) = limits.actions_per_hour
             && self.actions_within(&mut transaction, &began).await? >= limit

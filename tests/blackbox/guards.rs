@@ -77,7 +77,7 @@ fn only_the_approvers_passphrase_approves_and_everything_is_on_record() {
     // No terminal, no passphrase; then a guess.
     ground.sandbox.opsmedic(["recover", "approve", &id]).expect_code(2);
     let guess = ground.sandbox.opsmedic_with_input(["recover", "approve", &id, "--passphrase-file", "-"], b"a good guess\n").expect_code(1);
-    assert!(guess.stderr.contains("passphrase is wrong"), "{guess}");
+    assert!(guess.stderr.contains("not the approver's passphrase"), "{guess}");
     assert_eq!(ground.called(), Vec::<String>::new());
     ground.sandbox.as_approver(&["recover", "approve", &id, "--json"]).expect_code(0);
     assert_eq!(settled(&mut client, &waiting)["state"], "succeeded");
@@ -235,6 +235,26 @@ fn a_group_that_is_mostly_unwell_is_left_alone() {
     assert_eq!(ground.called(), Vec::<String>::new());
     ground.configure("", &(member("shop", &down) + &member("b", &well.url()) + &member("c", &well.url())));
     ground.run().expect_code(0);
+}
+
+#[test]
+fn refusals_are_json_too_and_a_head_that_is_none_is_wrong_usage() {
+    let ground = Ground::new();
+    ground.configure("", &ground.restart_with("deny", "mend"));
+    let refused = ground.run().expect_code(1).json();
+    assert_eq!(refused["code"], "denied", "{refused:#}");
+    assert!(refused["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{refused:#}");
+    let head = ground.sandbox.opsmedic(["audit", "verify", "--json"]).expect_code(0).json()["head"].as_str().unwrap().to_owned();
+    ground.sandbox.opsmedic(["audit", "verify", "--head", &head]).expect_code(0);
+    ground.sandbox.opsmedic(["audit", "verify", "--head", &"0".repeat(64)]).expect_code(1);
+    ground.sandbox.opsmedic(["audit", "verify", "--head", &head[..8]]).expect_code(2);
+}
+
+#[test]
+fn a_group_of_one_is_no_group() {
+    let ground = Ground::new();
+    ground.configure("", &ground.restart_with("auto", "mend").replace("\"shop\"", "\"shop\"\ngroup = \"web\""));
+    assert_eq!(ground.run().expect_code(0).json()["state"], "succeeded");
 }
 
 #[test]

@@ -162,12 +162,13 @@ pub(super) async fn run(command: RecoverCommand, services: &Services, out: &mut 
 
 fn failure(error: RecoveryError) -> Failure {
     let message = format!("{error}\nhint: {}", error.hint());
-    let exit = match error {
+    let exit = match &error {
         RecoveryError::NoTargets | RecoveryError::UnknownTarget { .. } | RecoveryError::BadInput { .. } | RecoveryError::UnknownOperation(_) => Exit::Usage,
         RecoveryError::Journal(JournalError::Unavailable(_)) => Exit::CouldNotRun,
         _ => Exit::Problem,
     };
-    Failure { exit, message }
+    let json = serde_json::json!({ "code": error.code(), "message": error.to_string(), "hint": error.hint() });
+    Failure { json: Some(json), ..Failure::new(exit, message) }
 }
 
 async fn plan(subject: &Subject, services: &Services, out: &mut Out) -> Outcome {
@@ -205,7 +206,7 @@ async fn watched(services: &Services, work: impl Future<Output = Result<Operatio
         }
         () = signals::asked_to_stop() => {
             services.recovery.shut_down().await;
-            return Err(Failure { exit: Exit::Problem, message: "interrupted; `opsmedic recover status` shows what was recorded".to_owned() });
+            return Err(Failure::new(Exit::Problem, "interrupted; `opsmedic recover status` shows what was recorded"));
         }
     };
     show(&operation, services, out)?;

@@ -92,6 +92,10 @@ async fn pending(services: &Services, out: &mut Out) -> Outcome {
 async fn undo(id: &OperationId, passphrase: &PassphraseArgs, services: &Services, out: &mut Out) -> Outcome {
     let operation = services.recovery.get(id).await.map_err(failure)?;
     let target = services.recovery.target(operation.target.as_str()).map_err(failure)?;
+    if !out.is_json() {
+        let undo = operation.to_undo().and_then(|a| a.receipt.undo.clone()).unwrap_or_else(|| "nothing".to_owned());
+        out.title(format!("undo on {}: {}", operation.target, services.clean_text(&undo)))?;
+    }
     let text = (target.policy == Policy::Approve).then(|| passphrase.get(&format!("passphrase to undo {id}: "))).transpose()?;
     let who = services.actor(VIA, None);
     watched(services, services.recovery.undo(id, &who, text.as_deref(), PATIENCE), State::Undone, out).await
@@ -108,6 +112,9 @@ async fn change(change: &Change, passphrase: Option<&PassphraseArgs>, services: 
         out.json(services, &controls, false)?;
     } else {
         out.title(change.event().replace('_', " "))?;
+        if !services.recovery.has_approver() && !change.loosens() {
+            out.line("no approver is configured yet; ending it early will need one: `opsmedic recover passphrase` makes the line for the configuration")?;
+        }
         controls.show(services, out)?;
     }
     Ok(Exit::Fine)

@@ -280,8 +280,11 @@ impl Actuator for Runner {
     async fn undo(&self, ports: &Ports, prior: &Snapshot, context: &Context) -> Result<Act, ActError> {
         let argv = match (&self.config.undo, replicas_of(prior)) {
             (Some(argv), _) => argv.clone(),
-            (None, Some(number)) if self.config.replicas.is_some() => self.argv(Some(number)),
-            (None, _) if self.config.replicas.is_some() => return Err(ActError::failed("the number of replicas of before was not saved")),
+            // What was saved is out of a store: no number is set that scaling up could not have begun with.
+            (None, Some(number)) if self.config.replicas.is_some() && (1..MOST_REPLICAS).contains(&number) => self.argv(Some(number)),
+            (None, _) if self.config.replicas.is_some() => {
+                return Err(ActError::failed("the number of replicas of before was not saved, or is none to go back to"));
+            }
             (None, _) => return Err(ActError::failed("there is no way back from this action")),
         };
         let act = self.run(ports, "undo", argv, context).await?;

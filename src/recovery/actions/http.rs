@@ -16,7 +16,7 @@ use serde::{Deserialize, de::Error as _};
 
 use self::template::Template;
 use super::{
-    Act, ActError, Action, Actuator, ActuatorKind, Context, Postcondition, Prepared, Probe, Settings, Snapshot, sha256_hex,
+    Act, ActError, Action, Actuator, ActuatorKind, Context, Postcondition, Prepared, Probe, Settings, Snapshot,
     shared::{SETTLE, changed, restored},
     state_value,
 };
@@ -188,16 +188,13 @@ fn sets(headers: &BTreeMap<String, Secret>, name: &str) -> bool {
     headers.keys().any(|key| key.eq_ignore_ascii_case(name))
 }
 
-/// Method, place and body. What is not shown is in a fingerprint, so that an approval does not outlive a change of it.
+/// Method, place and body. What is not shown is bound to an approval all the same, by the target's fingerprint.
 fn shown(method: Method, url: &HttpUrl, body: Option<&str>) -> String {
     let place = format!("{} {}", method.name(), url.shown());
-    let fingerprint = |hidden: &str| sha256_hex(hidden).split_at(12).0.to_owned();
-    let query: Vec<String> = url.query_values().iter().map(|value| value.expose().to_owned()).collect();
-    let place = if query.is_empty() { place } else { format!("{place} (sha256 {})", fingerprint(&query.join("&"))) };
     match body {
         None => place,
         Some(body) if body.len() <= SHOWN_BYTES => format!("{place} {}", body.trim()),
-        Some(body) => format!("{place} with a body of {} bytes (sha256 {})", body.len(), fingerprint(body)),
+        Some(body) => format!("{place} with a body of {} bytes", body.len()),
     }
 }
 

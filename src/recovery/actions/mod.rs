@@ -193,7 +193,7 @@ fn value_up_to(bytes: usize, text: &str) -> String {
 }
 
 /// The SHA-256 of a text, in hex.
-pub(super) fn sha256_hex(text: &str) -> String {
+fn sha256_hex(text: &str) -> String {
     use sha2::Digest as _;
     sha2::Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -11,6 +11,10 @@ pub(super) fn guard(situation: &Situation<'_>, plan: Plan) -> Result<Plan, Recov
 /// Unknown is not unhealthy: it is refused for its own reason, and only where it could hide that too many are unwell.
 pub(in crate::recovery) fn check(target: &Target, group: &[Vital], limit_percent: u8) -> Result<(), RecoveryError> {
     let (Some(name), members) = (&target.group, group.len()) else { return Ok(()) };
+    // Of a group of one, the one that is to be mended is all there is.
+    if members < 2 {
+        return Ok(());
+    }
     let unknown = group.iter().filter(|v| v.unknown).count();
     let unwell = group.iter().filter(|v| !v.well && !v.unknown).count();
     let too_many = |count: usize| count * 100 > members * usize::from(limit_percent);

@@ -161,7 +161,8 @@ fn windows_of_the_configuration_hold_by_date_and_by_week() {
 fn a_group_that_is_mostly_unwell_or_cannot_be_seen_is_left_alone() {
     for (members, expected) in [
         ("", None),
-        ("d", Some("blast_radius")),
+        ("d", None),
+        ("dd", Some("blast_radius")),
         ("dw", None),
         ("dww", None),
         ("ddw", Some("blast_radius")),

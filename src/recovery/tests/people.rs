@@ -67,6 +67,20 @@ async fn a_secret_in_a_reason_is_neither_in_the_journal_nor_in_the_audit() {
 }
 
 #[tokio::test]
+async fn an_approval_that_was_used_is_not_used_again_whatever_the_store_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Approve, false);
+    let waiting = bench.trigger(IssueType::ServiceUnavailable, Some("k")).await.expect("recorded");
+    let approved = bench.approve(&waiting.operation_id).await.expect("approves");
+    assert_eq!(bench.recovery.run_approved(&waiting.operation_id, WAIT).await.expect("runs").state, State::Succeeded);
+    bench.clock.advance_seconds(301);
+    bench.store.overwrite(&approved).await.expect("writes");
+    assert!(approver_key().approved(&approved), "its signature still holds");
+    assert_eq!(code(bench.trigger(IssueType::ServiceUnavailable, Some("k")).await), "failed");
+    assert_eq!((calls(&bench.restart), calls(&bench.failover)), (1, 0));
+}
+
+#[tokio::test]
 async fn a_wrong_passphrase_approves_nothing_and_is_on_record() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Approve, false);

@@ -147,6 +147,17 @@ async fn the_verify_command_decides() {
     }
 }
 
+#[tokio::test]
+async fn an_undo_sets_no_number_that_scaling_could_not_have_begun_with() {
+    let scale = build(Action::ScaleUp, SCALE).expect("valid");
+    for saved in ["0", "10", "99999", "-3", "3; rm"] {
+        let (exec, ports) = scripted(&[]);
+        let undone = scale.undo(&ports, &one("replicas", saved), &context()).await;
+        assert!(matches!(undone, Err(ActError::Failed(_))), "{saved}: {undone:?}");
+        assert_eq!(calls(&exec), Vec::<String>::new(), "{saved} was set");
+    }
+}
+
 #[test]
 fn wrong_tables_say_what_to_write() {
     for (action, toml, wants) in [

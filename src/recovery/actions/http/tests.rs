@@ -239,14 +239,14 @@ fn plans_show_the_body_and_no_secret() {
     let toml = r#"{ url = "https://u:canary-1@x.example/{target}?token=canary-2", headers = { X-Key = "canary-3" , Content-Type = "text/plain" }, body = "restart {target}" }"#;
     let caller = build(toml);
     let shown = &caller.act.shown;
-    assert!(shown.starts_with("POST https://x.example/{target}?token=.. (sha256 ") && shown.ends_with(") restart {target}"), "{shown}");
+    assert_eq!(shown, "POST https://x.example/{target}?token=.. restart {target}");
     let secrets: Vec<String> = caller.secrets().iter().map(|s| s.expose().to_owned()).collect();
     assert!(["canary-1", "canary-2", "canary-3"].iter().all(|canary| secrets.iter().any(|s| s == canary)), "{secrets:?}");
     assert!(!secrets.iter().any(|s| s.contains("text/plain")), "{secrets:?}");
-    // What is hidden still tells one request from another.
-    assert_ne!(build(&toml.replace("canary-2", "canary-4")).act.shown, *shown);
-    let long = |c: &str| build(&format!("{{ url = \"http://x/\", body = \"{}\" }}", c.repeat(300))).act.shown;
-    assert!(long("a").contains("with a body of 300 bytes") && long("a") != long("b"), "{}", long("a"));
+    // Nothing by which what is hidden could be guessed; the target's fingerprint tells one request from another.
+    assert_eq!(build(&toml.replace("canary-2", "canary-4")).act.shown, *shown);
+    let long = build(&format!("{{ url = \"http://x/\", body = \"{}\" }}", "a".repeat(300))).act.shown;
+    assert!(long.ends_with("with a body of 300 bytes"), "{long}");
 }
 
 #[test]
