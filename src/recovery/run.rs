@@ -21,6 +21,8 @@ use super::{
 
 /// How often the lease is renewed; renewals may fail until it has run out.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(3);
+/// A renewal gets at least this long, however late it is.
+const ASK: Duration = Duration::from_secs(1);
 /// How often the end of an operation is tried to record while the store does not work.
 const RECORD_TRIES: u32 = 5;
 
@@ -93,7 +95,9 @@ async fn keep_alive(parts: &Parts, lease: &Lease, renewed: &AtomicI64) -> Journa
     let mut last = Instant::now();
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        match renew(parts, lease, renewed, LEASE.unsigned_abs().saturating_sub(last.elapsed())).await {
+        // One that stood still, as a suspended machine does, still asks whether another has taken over meanwhile.
+        let limit = LEASE.unsigned_abs().saturating_sub(last.elapsed()).max(ASK);
+        match renew(parts, lease, renewed, limit).await {
             Ok(()) => last = Instant::now(),
             Err(error @ JournalError::Unavailable(_)) if last.elapsed() + HEARTBEAT < LEASE.unsigned_abs() => {
                 tracing::warn!(%error, "the lease could not be renewed; trying again");

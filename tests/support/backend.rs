@@ -2,14 +2,13 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    net::TcpStream,
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
+
+use super::listener::Listener;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -47,12 +46,11 @@ type Script = Box<dyn Fn(&Received) -> Reply + Send + Sync>;
 struct Shared {
     script: Script,
     received: Mutex<Vec<Received>>,
-    stop: AtomicBool,
 }
 
 /// A running server.
 pub(crate) struct Backend {
-    port: u16,
+    listener: Listener,
     shared: Arc<Shared>,
 }
 
@@ -64,38 +62,19 @@ impl Backend {
 
     /// Answers each request as the script says.
     pub(crate) fn scripted(script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared { script: Box::new(script), received: Mutex::default(), stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { script: Box::new(script), received: Mutex::default() });
         let inside = Arc::clone(&shared);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if inside.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                let inside = Arc::clone(&inside);
-                thread::spawn(move || serve(stream, &inside));
-            }
-        });
-        Self { port, shared }
+        Self { listener: Listener::serving(move |stream| serve(stream, &inside)), shared }
     }
 
     /// Its address, without a path.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.listener.port())
     }
 
     /// All requests so far, in order.
     pub(crate) fn received(&self) -> Vec<Received> {
         self.shared.received.lock().unwrap().clone()
-    }
-}
-
-impl Drop for Backend {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        // Wakes the accepting thread, which then sees the flag.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod backend;
 pub(crate) mod docker;
 pub(crate) mod hostile;
 pub(crate) mod leash;
+pub(crate) mod listener;
 pub(crate) mod mcp;
 pub(crate) mod mount;
 pub(crate) mod plant;

@@ -2,14 +2,15 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::PathBuf,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
-    thread,
 };
+
+use super::listener::Listener;
 
 /// What the health page of a well service says.
 const WELL: &str = r#"{"status":"ok","version":"1.4.2","uptime":4711}"#;
@@ -19,12 +20,11 @@ type Answer = Box<dyn Fn() -> (u16, String) + Send>;
 struct Shared {
     answer: Mutex<Answer>,
     requests: AtomicUsize,
-    stop: AtomicBool,
 }
 
 /// Answers every GET alike.
 pub(crate) struct Web {
-    port: u16,
+    listener: Listener,
     shared: Arc<Shared>,
 }
 
@@ -40,20 +40,9 @@ impl Web {
     }
 
     fn answering(answer: impl Fn() -> (u16, String) + Send + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared { answer: Mutex::new(Box::new(answer)), requests: AtomicUsize::new(0), stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { answer: Mutex::new(Box::new(answer)), requests: AtomicUsize::new(0) });
         let inside = Arc::clone(&shared);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if inside.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                let inside = Arc::clone(&inside);
-                thread::spawn(move || serve(stream, &inside));
-            }
-        });
-        Self { port, shared }
+        Self { listener: Listener::serving(move |stream| serve(stream, &inside)), shared }
     }
 
     /// How many requests came so far.
@@ -63,15 +52,7 @@ impl Web {
 
     /// The address of its health page.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/health", self.port)
-    }
-}
-
-impl Drop for Web {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        // Wakes the accepting thread, which then sees the flag.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        format!("http://127.0.0.1:{}/health", self.listener.port())
     }
 }
 
