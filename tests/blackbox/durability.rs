@@ -210,17 +210,20 @@ fn fifty_racing_calls_of_two_servers_act_once_on_each_target() {
                 client.post("tools/call", json!({"name": "trigger_recovery", "arguments": trigger_of(targets[n % targets.len()], &key)}));
             }
         }
-        let mut begun = 0;
+        // A call that comes between the record and the intent joins the operation: several answers may name it, none another.
+        let mut begun = std::collections::BTreeSet::new();
         for client in &clients {
             for _ in 0..25 {
                 let result = client.receive()["result"].clone();
                 let code = result["structuredContent"]["code"].as_str().or_else(|| result["content"][0]["text"].as_str()).unwrap_or_default().to_owned();
-                begun += usize::from(result["isError"] != true);
+                if result["isError"] != true {
+                    begun.insert(result["structuredContent"]["operation_id"].as_str().unwrap().to_owned());
+                }
                 assert!(result["isError"] != true || code.contains("in_progress") || code.contains("cooldown"), "{result:#}");
             }
         }
         let calls = plant.calls();
-        assert_eq!((calls.len(), begun), (targets.len(), targets.len()), "{calls:?}");
+        assert_eq!((calls.len(), begun.len()), (targets.len(), targets.len()), "{calls:?}");
         for target in targets {
             assert_eq!(plant.calls_of(target).len(), 1, "{calls:?}");
             assert_eq!(ended(&mut clients[0], target)["state"], "succeeded");
