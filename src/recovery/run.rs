@@ -76,8 +76,8 @@ pub(super) async fn run(job: Job, task: Task) {
         Ok(()) => tracing::info!(operation = %id, state = runner.operation.state.name(), "recovery ended"),
         Err(error) => tracing::error!(operation = %id, %error, "recovery stopped without a recorded end; the next start will mark it"),
     }
-    let given_back = runner.operation.state.gives_lease_back();
-    if let Err(error) = if given_back { Ok(()) } else { parts.journal.release(&lease).await } {
+    // Mostly the last write has given it back; what ended without a write, such as an undo that was refused late, has not.
+    if let Err(error) = parts.journal.release(&lease).await {
         tracing::warn!(operation = %id, %error, "the lease could not be given back; it will run out");
     }
     changed.notify_waiters();

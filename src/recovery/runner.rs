@@ -78,18 +78,10 @@ impl Runner<'_> {
         }
     }
 
-    /// The last look right before an action: stopped, waiting for a person, well already, or blind.
+    /// The last look right before an action: stopped, well already, blind, or waiting for a person; nobody is asked about a target that healed.
     async fn before(&mut self, step: &PlanStep) -> Result<Before, JournalError> {
         if let Some(reason) = self.stopped().await? {
             self.end_early(&reason).await?;
-            return Ok(Before::Over);
-        }
-        if self.operation.unattended && step.risk == Risk::Destructive && !self.parts.person_approved(&self.operation) {
-            let message = self.parts.how_to_approve(&self.operation.operation_id, &format!("{} cannot be taken back, so it waits for approval", step.action));
-            self.operation.expires_at = self.parts.ports.clock.now() + self.parts.settings.approval();
-            self.operation.waits_since = self.parts.ports.clock.moment();
-            self.operation.approved_by = None;
-            self.finish(State::Planned, &message).await?;
             return Ok(Before::Over);
         }
         if let Some(refusal) = self.group_refuses().await {
@@ -111,7 +103,19 @@ impl Runner<'_> {
             self.end_early(&format!("the target's health cannot be told, and acting would be blind: {}", vital.summary)).await?;
             return Ok(Before::Over);
         }
+        if self.operation.unattended && step.risk == Risk::Destructive && !self.parts.person_approved(&self.operation) {
+            self.wait_for_person(step).await?;
+            return Ok(Before::Over);
+        }
         Ok(Before::Act(vital))
+    }
+
+    async fn wait_for_person(&mut self, step: &PlanStep) -> Result<(), JournalError> {
+        let message = self.parts.how_to_approve(&self.operation.operation_id, &format!("{} cannot be taken back, so it waits for approval", step.action));
+        self.operation.expires_at = self.parts.ports.clock.now() + self.parts.settings.approval();
+        self.operation.waits_since = self.parts.ports.clock.moment();
+        self.operation.approved_by = None;
+        self.finish(State::Planned, &message).await
     }
 
     /// Admission asked about the group; what the first action did to it, and what happened meanwhile, is asked before each further one.

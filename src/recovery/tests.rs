@@ -41,6 +41,8 @@ struct FakeActuator {
     /// Whose health an act breaks beside that.
     breaks: Mutex<Option<Arc<outcomes::OtherVitals>>>,
     hang: AtomicBool,
+    heals_all_the_same: AtomicBool,
+    changes_after_a_look: AtomicBool,
     can_undo: AtomicBool,
     state: Mutex<String>,
     probe: Mutex<Probe>,
@@ -58,6 +60,8 @@ impl FakeActuator {
             heals_to: Mutex::new(vital(100)),
             breaks: Mutex::new(None),
             hang: AtomicBool::new(false),
+            heals_all_the_same: AtomicBool::new(false),
+            changes_after_a_look: AtomicBool::new(false),
             can_undo: AtomicBool::new(false),
             state: Mutex::new("before".to_owned()),
             probe: Mutex::new(Probe::CannotTell("a fake".to_owned())),
@@ -86,6 +90,9 @@ impl Actuator for FakeActuator {
         if self.hang.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
+        if self.heals_all_the_same.load(Ordering::SeqCst) {
+            *self.vitals.0.lock().expect("no panic") = vital(100);
+        }
         if let Some(error) = self.result.lock().expect("no panic").clone() {
             return Err(error);
         }
@@ -106,7 +113,11 @@ impl Actuator for FakeActuator {
     }
 
     async fn observe(&self, _ports: &Ports) -> Result<Snapshot, String> {
-        Ok(self.snapshot())
+        let seen = self.snapshot();
+        if self.changes_after_a_look.load(Ordering::SeqCst) {
+            "somebody else's".clone_into(&mut self.state.lock().expect("no panic"));
+        }
+        Ok(seen)
     }
 
     async fn undo(&self, _ports: &Ports, prior: &Snapshot, _context: &Context) -> Result<Act, ActError> {

@@ -138,7 +138,8 @@ impl Store {
     }
 
     async fn free(&self, connection: &mut SqliteConnection, lease: &Lease) -> Result<(), JournalError> {
-        let freed = sqlx::query("UPDATE leases SET expires_at = 0 WHERE target = ? AND fence = ?").bind(lease.target.as_str()).bind(lease.fence);
+        let freed =
+            sqlx::query("UPDATE leases SET expires_at = 0 WHERE target = ? AND fence = ? AND expires_at > 0").bind(lease.target.as_str()).bind(lease.fence);
         freed.execute(connection).await.map(|_| ()).map_err(|e| self.unavailable(e))
     }
 

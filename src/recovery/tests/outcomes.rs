@@ -141,6 +141,20 @@ async fn an_undo_runs_only_while_things_are_as_the_action_left_them() {
 }
 
 #[tokio::test]
+async fn an_undo_that_is_refused_late_leaves_no_lease_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    bench.restart.can_undo.store(true, Ordering::SeqCst);
+    let done = bench.trigger(IssueType::ServiceUnavailable, None).await.expect("runs");
+    // The first look sees what the action left, the second one somebody else's change.
+    bench.restart.changes_after_a_look.store(true, Ordering::SeqCst);
+    assert_eq!(code(bench.recovery.undo(&done.operation_id, &person(), None, WAIT).await), "not_undoable");
+    assert_eq!(bench.restart.undos.load(Ordering::SeqCst), 0);
+    let free = bench.store.acquire(&a_target().name, &done.operation_id, &Owner("x".to_owned()), &bench.clock.moment(), SignedDuration::from_secs(1)).await;
+    assert!(free.expect("reads").is_ok(), "the lease is still held");
+}
+
+#[tokio::test]
 async fn undoing_needs_who_may_act_and_stops_with_everything_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let approve = bench(folder.path(), Policy::Approve, false);

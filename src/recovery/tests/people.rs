@@ -242,6 +242,18 @@ async fn a_loop_that_nobody_watches_stops_before_what_cannot_be_taken_back() {
 }
 
 #[tokio::test]
+async fn nobody_is_asked_about_a_target_that_healed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(folder.path(), Policy::Auto, false);
+    // The restart says that it failed, and the target gets well all the same.
+    *bench.restart.result.lock().expect("no panic") = Some(ActError::failed("no"));
+    bench.restart.heals_all_the_same.store(true, Ordering::SeqCst);
+    let unattended = TriggerRequest { unattended: true, ..request(IssueType::ServiceUnavailable, None) };
+    let done = bench.recovery.trigger(unattended, WAIT).await.expect("runs");
+    assert_eq!((done.state, done.healed_by_itself, calls(&bench.failover)), (State::Succeeded, true, 0), "{done:?}");
+}
+
+#[tokio::test]
 async fn everything_is_audited_in_order_and_the_chain_holds() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Approve, false);
