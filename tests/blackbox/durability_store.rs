@@ -213,6 +213,18 @@ fn every_tampering_with_the_audit_is_found() {
     verify().expect_code(0);
 }
 
+/// Removes what the library left of processes that have ended: one that gets the same id would not start.
+fn sweep() {
+    for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let of = ["faketime_shm_", "sem.faketime_sem_"].iter().find_map(|prefix| name.strip_prefix(prefix)?.parse::<u32>().ok());
+        if of.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            // Another test may have been faster.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A library that tells a process another time of day.
 struct Faketime {
     library: String,
@@ -222,9 +234,12 @@ impl Faketime {
     /// As the program of that name would load it, or why there is none.
     fn find() -> Result<Self, String> {
         let program = find_program("faketime").ok_or("faketime is not installed")?;
-        let output = Command::new(program).args(["-f", "+0", "printenv", "LD_PRELOAD"]).stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
-        let library = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        if library.is_empty() { Err("faketime does not say which library it loads".to_owned()) } else { Ok(Self { library }) }
+        sweep();
+        // The program refuses to start where an ended one with the same process id left its semaphore; the next id is another one.
+        let ask = || Command::new(&program).args(["-f", "+0", "printenv", "LD_PRELOAD"]).stdin(Stdio::null()).output();
+        let libraries = (0..10).filter_map(|_| ask().ok()).map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        let library = libraries.into_iter().find(|library| !library.is_empty()).ok_or("faketime does not say which library it loads")?;
+        Ok(Self { library })
     }
 
     /// The binary with its clock set by so much from a file that can be changed while it runs.
