@@ -66,6 +66,22 @@ pub trait Format: Sync {
     fn parse<'l>(&self, line: &'l [u8], context: &mut Context) -> Option<Record<'l>>;
 }
 
+/// What a line is to the records of its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line<'l> {
+    /// It begins a record.
+    Head {
+        /// Index of the format that read it, for [`LineReader::format_name`].
+        format: usize,
+        /// What it says.
+        record: Record<'l>,
+    },
+    /// It goes on with the record before it: a stack frame, a statement, the rest of a line that was written in parts. Its text.
+    More(Cow<'l, [u8]>),
+    /// It speaks of the file and belongs to no record, such as the header of a table.
+    Frame,
+}
+
 /// Reads the lines of one file: its own format first, then the others, so that a mixed file is read too.
 #[derive(Debug, Clone)]
 pub struct LineReader {
@@ -86,6 +102,32 @@ impl LineReader {
         reader
     }
 
+    /// What a line is, without its newline. `before` is the line in front of it, if it has one.
+    ///
+    /// **Invariant:** the answer depends on these two lines, on what [`Self::detect`] saw and on [`Self::set_near`] alone.
+    pub fn read<'l>(&mut self, line: &'l [u8], _before: Option<&[u8]>) -> Line<'l> {
+        let (format, record) = self.parse(line.trim_ascii());
+        Line::Head { format, record }
+    }
+
+    /// A moment that the coming lines lie near to: times without a year are given the year that brings them closest to it.
+    pub fn set_near(&mut self, _near: Option<Nanos>) {}
+
+    /// Whether the file's times lack their year, so that [`Self::set_near`] matters.
+    pub fn is_yearless(&self) -> bool {
+        false
+    }
+
+    /// The name of a format by its index.
+    pub fn format_name(&self, format: usize) -> &str {
+        ALL[format].name()
+    }
+
+    /// How many formats there are: indexes are smaller.
+    pub fn formats(&self) -> usize {
+        ALL.len()
+    }
+
     /// The record of a line without outer white space, and the index in [`ALL`] of the format that read it.
     pub fn parse<'l>(&mut self, line: &'l [u8]) -> (usize, Record<'l>) {
         if let Some(record) = ALL[self.locked].parse(line, &mut self.context) {
@@ -102,7 +144,7 @@ impl LineReader {
 }
 
 /// The index of the format that read most lines; `plain` only where no other read any.
-pub(crate) fn most_seen(counts: &[u64; ALL.len()]) -> usize {
+pub(crate) fn most_seen(counts: &[u64]) -> usize {
     let plain = ALL.len() - 1;
     let structured = (0..plain).rev().max_by_key(|format| counts[*format]);
     structured.filter(|format| counts[*format] > 0).unwrap_or(plain)
