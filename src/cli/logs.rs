@@ -1,6 +1,6 @@
 //! `logs analyze` and `logs records`
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{io::Write as _, ops::ControlFlow, sync::Arc};
 
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     flows::Services,
-    logs::{Access, Anchor, LogsError, PatternSet, Progress, Report, Request},
+    logs::{Access, Anchor, Assigned, LogsError, PatternSet, Progress, Report, Request, TemplatesRequest},
     types::{lang::Lang, time::show_duration},
 };
 
@@ -24,6 +24,8 @@ pub enum LogsCommand {
     Analyze(AnalyzeArgs),
     /// Print how each record was parsed, as JSON lines
     Records(RecordsArgs),
+    /// Find what messages have in common: a table of templates, or each line's template
+    Templates(TemplatesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +54,9 @@ pub struct AnalyzeArgs {
     /// How the error patterns match: at token boundaries, or as in the specification
     #[arg(long, value_enum, default_value = "default")]
     patterns: PatternsArg,
+    /// Threads that read and count, 1 to 64 [default: one a processor, 8 at most]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
+    threads: Option<u8>,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -76,10 +81,30 @@ pub struct RecordsArgs {
     timezone: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct TemplatesArgs {
+    /// Files, globs, or names of configured sources
+    #[arg(required = true)]
+    paths: Vec<String>,
+    /// Print one row a line: number, template id, template, separated by tabs
+    #[arg(long)]
+    assign: bool,
+    /// Take each line as a message: look for no format
+    #[arg(long)]
+    message_only: bool,
+    /// Rows of the table
+    #[arg(long, default_value_t = 50, conflicts_with = "assign")]
+    top: usize,
+    /// Threads that read and count, 1 to 64 [default: one a processor, 8 at most]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
+    threads: Option<u8>,
+}
+
 pub(super) async fn run(command: LogsCommand, services: &Services, lang: Lang, out: &mut Out) -> Outcome {
     match command {
         LogsCommand::Analyze(args) => analyze(args, services, lang, out).await,
         LogsCommand::Records(args) => records(&args, services, out),
+        LogsCommand::Templates(args) => templates(args, services, out),
     }
 }
 
@@ -107,6 +132,7 @@ async fn analyze(args: AnalyzeArgs, services: &Services, lang: Lang, out: &mut O
         },
         timezone: args.timezone,
         bucket: args.bucket,
+        threads: args.threads.map(usize::from),
         lang,
         ..Request::new(args.paths, Access::Anyone)
     };
@@ -204,26 +230,78 @@ fn show(report: &Report, services: &Services, out: &mut Out) -> std::io::Result<
     out.line(clean(&format!("{hint}. This would see it: opsmedic logs analyze {paths} {window}")))
 }
 
-fn records(args: &RecordsArgs, services: &Services, out: &mut Out) -> Outcome {
-    let mut block = Vec::with_capacity(1 << 16);
-    let mut failed = None;
-    for path in &args.paths {
-        let mut each = |record: crate::logs::RecordOut| {
-            if serde_json::to_writer(&mut block, &record).is_err() {
-                return ControlFlow::Break(());
+/// Collects what is written and hands it on in large pieces.
+struct Pieces<'o> {
+    out: &'o mut Out,
+    block: Vec<u8>,
+    failed: Option<std::io::Error>,
+}
+
+impl<'o> Pieces<'o> {
+    const BYTES: usize = 1 << 16;
+
+    fn new(out: &'o mut Out) -> Self {
+        Self { out, block: Vec::with_capacity(2 * Self::BYTES), failed: None }
+    }
+
+    /// Breaks off when what is behind stdout is gone.
+    fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> ControlFlow<()> {
+        self.failed = self.failed.take().or_else(|| write(&mut self.block).err());
+        if self.block.len() >= Self::BYTES {
+            self.failed = self.failed.take().or_else(|| self.out.raw(&self.block).err());
+            self.block.clear();
+        }
+        if self.failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn finish(self) -> Outcome {
+        match self.failed {
+            Some(error) => Err(error.into()),
+            None => {
+                self.out.raw(&self.block)?;
+                Ok(Exit::Fine)
             }
-            block.push(b'\n');
-            if block.len() >= 1 << 16 {
-                failed = out.raw(&block).err();
-                block.clear();
-            }
-            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        services.logs.records(path, args.timezone.as_deref(), &mut each).map_err(failure)?;
-        if let Some(error) = failed.take() {
-            return Err(error.into());
         }
     }
-    out.raw(&block)?;
+}
+
+fn records(args: &RecordsArgs, services: &Services, out: &mut Out) -> Outcome {
+    let mut pieces = Pieces::new(out);
+    for path in &args.paths {
+        let mut each = |record: crate::logs::RecordOut| {
+            pieces.push(|block| {
+                serde_json::to_writer(&mut *block, &record)?;
+                block.push(b'\n');
+                Ok(())
+            })
+        };
+        services.logs.records(path, args.timezone.as_deref(), &mut each).map_err(failure)?;
+    }
+    pieces.finish()
+}
+
+fn templates(args: TemplatesArgs, services: &Services, out: &mut Out) -> Outcome {
+    let request = TemplatesRequest { paths: args.paths, message_only: args.message_only, threads: args.threads.map(usize::from) };
+    if args.assign {
+        let mut pieces = Pieces::new(out);
+        let mut each = |row: Assigned<'_>| pieces.push(|block| writeln!(block, "{}\t{}\t{}", row.line, row.id, row.template));
+        services.logs.assign(&request, &mut each).map_err(failure)?;
+        return pieces.finish();
+    }
+    let report = services.logs.templates(&request).map_err(failure)?;
+    if out.is_json() {
+        out.json(services, &report, false)?;
+        return Ok(Exit::Fine);
+    }
+    let clean = |text: &str| services.clean_text(text);
+    let rows = report.templates.iter().take(args.top).map(|t| {
+        let about = if t.approximate { "about " } else { "" };
+        vec![number(t.id), number(format!("{about}{}", t.count)), number(format!("{:.1} %", t.share_percent)), cell(clean(&t.untrusted_template)), cell(clean(&format!("{}:{}", t.untrusted_file, t.line)))]
+    });
+    out.table(&["Id", "Records", "Share", "Template", "First at"], rows.collect())?;
+    report.notes.iter().try_for_each(|note| out.line(clean(note)))?;
+    let hidden = report.templates.len().saturating_sub(args.top);
+    let more = if hidden > 0 { format!("; {hidden} more with --top {}", report.templates.len()) } else { String::new() };
+    out.title(format!("{} records, {} templates{more}", report.records, report.templates.len()))?;
     Ok(Exit::Fine)
 }

@@ -1,34 +1,34 @@
-//! One analysis from request to report: opens, finds the window, tallies file by file, renders.
+//! One analysis from request to report: opens, finds the window, counts, renders.
 //!
 //! Blocks; the service in `mod.rs` runs it on a thread of its own.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::FileExt;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, tz::TimeZone};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Progress, Request,
+    Access, Logs, Progress, Request,
+    blocks::{Ended, Limits},
+    engine::{Engine, Part, PartOutcome},
     error::LogsError,
-    formats::{self, LineReader},
     patterns::Patterns,
-    report::{self, FileReport, Frame, Report, SkippedFile},
-    scan::{self, Ended, Limits},
+    prepare::Ready,
+    report::{self, FileReport, Frame, Places, Report, SkippedFile},
+    seek::SLACK,
     settings::Settings,
     sources::file::{Finder, Found, Opened},
-    tally::{Plan, Tally},
-    time::{self, Nanos},
-    timeline,
-    window::{self, Anchor, Window},
+    tally::{Grouping, Plan, Tally, both},
+    time, timeline,
+    window::{Anchor, Window},
 };
 use crate::types::{redact::Redactor, time::show_duration};
 
-/// How much of a file's beginning votes on its format.
-pub(crate) const HEAD_BYTES: usize = 64 << 10;
+/// More threads than these are used only if asked for: reading is the limit then, and each holds buffers.
+const MOST_THREADS: usize = 8;
 
 /// What an analysis is given besides the request.
 pub(crate) struct Job {
@@ -41,18 +41,13 @@ pub(crate) struct Job {
     pub(crate) block_bytes: usize,
 }
 
-/// A file and how to read its lines.
-struct Ready {
-    opened: Opened,
-    reader: LineReader,
-}
-
 /// How reading all files went.
 struct Outcome {
     tally: Tally,
     files: Vec<FileReport>,
     unread: Vec<SkippedFile>,
     partial: Option<String>,
+    outcomes: Vec<PartOutcome>,
 }
 
 impl Job {
@@ -61,13 +56,12 @@ impl Job {
     /// # Errors
     /// As [`super::Logs::analyse`].
     pub(crate) fn run(&self, request: &Request) -> Result<Report, LogsError> {
-        let limit = Duration::from_secs(self.settings.max_seconds);
-        let deadline = Instant::now().checked_add(limit);
+        let deadline = Instant::now().checked_add(Duration::from_secs(self.settings.max_seconds));
         let bucket = request.bucket.as_deref().map(timeline::parse_width).transpose()?;
         let zone = default_zone(&self.settings, request.timezone.as_deref())?;
         // Mistakes in the window are told before anything is read.
         Window::parse(request.since.as_deref(), request.from.as_deref(), request.to.as_deref(), &zone, self.now)?;
-        let Found { files, skipped, .. } = Finder { access: &request.access, sources: &self.settings.sources, deadline }.open(&request.paths)?;
+        let Found { files, mut skipped, .. } = Finder { access: &request.access, sources: &self.settings.sources, deadline }.open(&request.paths)?;
         // Times of the request are read as those of the files are, where all files agree.
         let zone = match (&request.timezone, shared_zone(&files)) {
             (None, Some(name)) => time::zone(name)?,
@@ -75,73 +69,102 @@ impl Job {
         };
         let mut ready = Vec::with_capacity(files.len());
         for opened in files {
-            ready.push(prepare(opened, request.timezone.as_deref(), &zone)?);
+            let (path, zone) = (opened.path.clone(), zone_of(&opened, request.timezone.as_deref(), &zone)?);
+            match Ready::new(opened, zone, self.now) {
+                Ok(file) => ready.push(file),
+                Err(error) => skipped.push(SkippedFile { path, reason: format!("it cannot be read: {error}") }),
+            }
         }
         let anchor = match request.anchor {
             Anchor::Now => self.now,
-            Anchor::End => end_of(&mut ready).and_then(|nanos| Timestamp::from_nanosecond(i128::from(nanos)).ok()).unwrap_or(self.now),
+            Anchor::End => end_of(&ready).unwrap_or(self.now),
         };
         let window = Window::parse(request.since.as_deref(), request.from.as_deref(), request.to.as_deref(), &zone, anchor)?;
-        let plan = Plan { window, patterns: Arc::clone(&self.patterns), bucket, redactor: Arc::clone(&self.redactor) };
-        let outcome = self.read_all(&plan, ready, deadline);
+        ready.iter_mut().for_each(|file| file.narrow(&window));
+        let plan =
+            Plan { window, patterns: Arc::clone(&self.patterns), bucket, redactor: Arc::clone(&self.redactor), grouping: Grouping::Troubles };
+        let outcome = self.read(&plan, &mut ready, deadline, request.threads);
         let frame = Frame {
             anchor: request.anchor,
             files: outcome.files,
             skipped_files: skipped.into_iter().chain(outcome.unread).collect(),
             partial: outcome.partial,
+            span: ready.iter().zip(&outcome.outcomes).map(|(file, part)| both(part.counts.span, file.span)).fold(None, both),
             set: request.patterns,
             lang: request.lang,
         };
-        let mut report = report::render(&plan, outcome.tally, frame);
+        let places = Places { paths: ready.iter().map(|file| file.path.as_str()).collect(), parts: &outcome.outcomes };
+        let mut report = report::render(&plan, outcome.tally, &places, frame);
         report.hint = hint(&report);
         Ok(report)
     }
 
-    fn read_all(&self, plan: &Plan, ready: Vec<Ready>, deadline: Option<Instant>) -> Outcome {
-        let total = ready.iter().map(|r| r.opened.bytes.unwrap_or_default()).sum();
-        let mut outcome = Outcome { tally: Tally::new(plan, 0), files: Vec::new(), unread: Vec::new(), partial: None };
+    /// Reads the files, and those again, whole, that turn out to be less sorted than they looked.
+    fn read(&self, plan: &Plan, ready: &mut [Ready], deadline: Option<Instant>, threads: Option<usize>) -> Outcome {
+        loop {
+            let outcome = self.read_once(plan, ready, deadline, threads);
+            let mut again = false;
+            for (file, part) in ready.iter_mut().zip(&outcome.outcomes) {
+                again |= part.counts.disorder > SLACK && file.range.take().is_some();
+            }
+            if !again || outcome.partial.is_some() {
+                return outcome;
+            }
+        }
+    }
+
+    fn read_once(&self, plan: &Plan, ready: &[Ready], deadline: Option<Instant>, threads: Option<usize>) -> Outcome {
+        let limits = Limits { block_bytes: self.block_bytes, cancel: &self.cancel, deadline };
+        let engine = Engine { plan, limits, threads: self::threads(threads), progress: self.progress.as_deref() };
+        let parts: Vec<Part<'_>> = ready.iter().map(Ready::part).collect();
+        let (tally, outcomes) = engine.run(&parts);
+        let mut outcome = Outcome { tally, files: Vec::new(), unread: Vec::new(), partial: None, outcomes: Vec::new() };
         let (mut done, mut stopped) = (0, None);
-        for (index, Ready { opened, mut reader }) in ready.into_iter().enumerate() {
-            if let Some(why) = &stopped {
-                outcome.unread.push(SkippedFile { path: opened.path, reason: format!("not read: {why}") });
-                continue;
-            }
-            let mut tally = Tally::new(plan, index);
-            let limits = Limits { block_bytes: self.block_bytes, cancel: &self.cancel, deadline };
-            let mut read = 0;
-            let result = scan::blocks((&opened.file).take(opened.bytes.unwrap_or(u64::MAX)), &limits, |block, bytes| {
-                tally.block(plan, &mut reader, block);
-                read = bytes;
-                if let Some(progress) = &self.progress {
-                    progress(Progress { path: opened.path.clone(), bytes: done + bytes, total_bytes: total });
-                }
-            });
-            let mut notes = Vec::new();
-            match result {
-                Ok(scanned) => {
-                    read = scanned.bytes;
-                    stopped = why_stopped(scanned.ended, self.settings.max_seconds);
-                    if scanned.cut_lines > 0 {
-                        notes.push(format!("{} lines longer than 1 MiB were cut", scanned.cut_lines));
-                    }
-                    if scanned.ended == Ended::Finished && opened.bytes.is_some_and(|bytes| bytes > read) {
-                        notes.push("it shrank while it was read".to_owned());
-                    }
-                }
-                Err(error) => {
-                    notes.push(format!("reading failed after {read} bytes: {error}"));
-                    outcome.partial.get_or_insert_with(|| "a file could not be read to its end; see its note".to_owned());
+        for (file, part) in ready.iter().zip(&outcomes) {
+            done += part.bytes;
+            if let Some(why) = why_stopped(part.ended, self.settings.max_seconds) {
+                let unread = (part.bytes == 0).then(|| SkippedFile { path: file.path.clone(), reason: format!("not read: {why}") });
+                stopped.get_or_insert(why);
+                if let Some(unread) = unread {
+                    outcome.unread.push(unread);
+                    continue;
                 }
             }
-            done += read;
-            outcome.files.push(file_report(opened.path, read, &tally, &notes));
-            outcome.tally.merge(tally);
+            if part.error.is_some() {
+                outcome.partial.get_or_insert_with(|| "a file could not be read to its end; see its note".to_owned());
+            }
+            outcome.files.push(file_report(file, part));
         }
         if let Some(why) = stopped {
+            let total: u64 = parts.iter().map(|part| part.bytes).sum();
             outcome.partial = Some(format!("{why}; {done} of {total} bytes were read"));
         }
+        outcome.outcomes = outcomes;
         outcome
     }
+}
+
+/// How many threads to use.
+pub(crate) fn threads(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS)).max(1)
+}
+
+/// Opens files for a person's command line, and says of the others why they cannot be read.
+///
+/// # Errors
+/// As [`Finder::open`].
+pub(crate) fn open(logs: &Logs, paths: &[String], timezone: Option<&str>, zone: &TimeZone) -> Result<(Vec<Ready>, Vec<String>), LogsError> {
+    let found = Finder { access: &Access::Anyone, sources: &logs.settings.sources, deadline: None }.open(paths)?;
+    let mut skipped: Vec<String> = found.skipped.iter().map(|file| format!("{}: {}", file.path, file.reason)).collect();
+    let mut ready = Vec::new();
+    for opened in found.files {
+        let (path, zone) = (opened.path.clone(), zone_of(&opened, timezone, zone)?);
+        match Ready::new(opened, zone, logs.clock.now()) {
+            Ok(file) => ready.push(file),
+            Err(error) => skipped.push(format!("{path}: {error}")),
+        }
+    }
+    Ok((ready, skipped))
 }
 
 fn why_stopped(ended: Ended, max_seconds: u64) -> Option<String> {
@@ -152,15 +175,34 @@ fn why_stopped(ended: Ended, max_seconds: u64) -> Option<String> {
     }
 }
 
-fn file_report(path: String, bytes: u64, tally: &Tally, notes: &[String]) -> FileReport {
+fn notes(file: &Ready, part: &PartOutcome) -> Vec<String> {
+    let mut notes = Vec::new();
+    if part.cut_lines > 0 {
+        notes.push(format!("{} lines longer than 1 MiB were cut", part.cut_lines));
+    }
+    if part.counts.fragments > 0 {
+        notes.push(format!("its first {} lines go on with a record that began elsewhere", part.counts.fragments));
+    }
+    match (&part.error, file.range, file.input.bytes()) {
+        (Some(error), ..) => notes.push(format!("reading failed after {} bytes: {error}", part.bytes)),
+        (None, None, Some(bytes)) if part.ended == Ended::Finished && bytes > part.bytes => notes.push("it shrank while it was read".to_owned()),
+        _ => {}
+    }
+    notes
+}
+
+fn file_report(file: &Ready, part: &PartOutcome) -> FileReport {
+    let counts = &part.counts;
+    let span = both(counts.span, file.span);
+    let notes = notes(file, part);
     FileReport {
-        path,
-        format: formats::ALL[formats::most_seen(&tally.formats)].name().to_owned(),
-        records: tally.records,
-        bytes,
-        in_window: tally.in_window,
-        first: tally.span.map(|(first, _)| time::show(first)),
-        last: tally.span.map(|(_, last)| time::show(last)),
+        path: file.path.clone(),
+        format: file.reader.format_name(super::formats::most_seen(&counts.formats)).to_owned(),
+        records: counts.records,
+        bytes: part.bytes,
+        in_window: counts.in_window,
+        first: span.map(|(first, _)| time::show(first)),
+        last: span.map(|(_, last)| time::show(last)),
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     }
 }
@@ -170,48 +212,24 @@ pub(crate) fn default_zone(settings: &Settings, requested: Option<&str>) -> Resu
     requested.or(settings.timezone.as_deref()).map_or_else(|| Ok(TimeZone::system()), time::zone)
 }
 
+/// The zone of a file's times that carry none.
+pub(crate) fn zone_of(opened: &Opened, requested: Option<&str>, default: &TimeZone) -> Result<TimeZone, LogsError> {
+    match (requested, &opened.timezone) {
+        (None, Some(name)) => time::zone(name),
+        _ => Ok(default.clone()),
+    }
+}
+
 /// The zone that all files have from their sources, if it is one.
 fn shared_zone(files: &[Opened]) -> Option<&str> {
     let first = files.first()?.timezone.as_deref()?;
     files.iter().all(|file| file.timezone.as_deref() == Some(first)).then_some(first)
 }
 
-/// The reader of a file's lines: format from its first lines; zone from the request, its source, or the default.
-pub(crate) fn reader_of(opened: &Opened, requested_zone: Option<&str>, default: &TimeZone) -> Result<LineReader, LogsError> {
-    let zone = match (requested_zone, &opened.timezone) {
-        (None, Some(name)) => time::zone(name)?,
-        _ => default.clone(),
-    };
-    Ok(LineReader::detect(&read_part(&opened.file, 0, HEAD_BYTES), zone))
-}
-
-fn prepare(opened: Opened, requested_zone: Option<&str>, default: &TimeZone) -> Result<Ready, LogsError> {
-    let reader = reader_of(&opened, requested_zone, default)?;
-    Ok(Ready { opened, reader })
-}
-
-/// Up to `most` bytes from `offset`; fewer at the end or where reading fails, which the scan will then report.
-fn read_part(file: &File, offset: u64, most: usize) -> Vec<u8> {
-    let mut part = vec![0; most];
-    let mut filled = 0;
-    while filled < most {
-        match file.read_at(&mut part[filled..], offset + filled as u64) {
-            Ok(read) if read > 0 => filled += read,
-            _ => break,
-        }
-    }
-    part.truncate(filled);
-    part
-}
-
 /// The last timestamp of all files.
-fn end_of(ready: &mut [Ready]) -> Option<Nanos> {
-    let last = |Ready { opened, reader }: &mut Ready| {
-        let start = opened.bytes?.saturating_sub(window::TAIL_BYTES);
-        let tail = read_part(&opened.file, start, usize::try_from(window::TAIL_BYTES).ok()?);
-        window::last_time(&tail, start == 0, reader)
-    };
-    ready.iter_mut().filter_map(last).max()
+fn end_of(ready: &[Ready]) -> Option<Timestamp> {
+    let last = ready.iter().filter_map(|file| file.span).map(|(_, last)| last).max()?;
+    Timestamp::from_nanosecond(i128::from(last)).ok()
 }
 
 /// When nothing was in the window: what the log holds. Which call or command would see it, the faces say.

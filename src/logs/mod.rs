@@ -1,19 +1,28 @@
 //! The log room: bytes in, findings out, in memory that does not grow with the input.
 //!
-//! [`scan`] cuts files into lines, [`formats`] turns lines into records, [`tally`] counts them ([`patterns`], [`templates`],
-//! [`timeline`]), [`advice`] recommends, [`report`] says it. [`sources`] opens what may be opened. Knows nothing of MCP or the terminal.
+//! [`sources`] opens what may be opened, [`input`] decodes, [`prepare`] finds out what a file is and which part of it is needed,
+//! [`engine`] reads on several threads: [`blocks`] cuts, [`formats`] reads lines, [`fold`] makes records of them, [`tally`] counts
+//! ([`patterns`], [`groups`], [`timeline`]). [`advice`] recommends, [`report`] says it. Knows nothing of MCP or the terminal.
 //!
 //! **Invariant:** log text is data of an attacker. It steers no recommendation, and leaves only in fields named `untrusted_*`, redacted
 //! and sanitised before it is cut.
 
 pub mod advice;
 mod analyse;
+mod blocks;
+mod engine;
 pub mod error;
+mod fold;
 pub mod formats;
+mod groups;
+mod input;
 pub mod level;
+mod mine;
 pub mod patterns;
+mod prepare;
+mod records;
 pub mod report;
-mod scan;
+mod seek;
 pub mod settings;
 pub mod sources;
 mod tally;
@@ -21,27 +30,27 @@ mod templates;
 pub mod time;
 mod timeline;
 pub mod window;
+mod years;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 pub use error::LogsError;
 pub use level::Level;
 pub use patterns::PatternSet;
+pub use records::RecordOut;
 pub use report::Report;
 pub use settings::Settings;
 pub use sources::file::Access;
+pub use templates::{Assigned, TemplateOut, TemplatesReport, TemplatesRequest};
 pub use window::Anchor;
 
 use crate::{
     ports::{Clock, Ports},
-    types::{lang::Lang, redact::Redactor, sanitise::sanitise_line},
+    types::{lang::Lang, redact::Redactor},
 };
 
 /// How long beyond its deadline an analysis may take before its file system counts as hung.
@@ -66,6 +75,8 @@ pub struct Request {
     pub timezone: Option<String>,
     /// Width of the timeline's buckets, such as `1h`; none for the finest that gives at most 80.
     pub bucket: Option<String>,
+    /// Threads that read and count; none: as many as there are processors, 8 at most. Changes no result.
+    pub threads: Option<usize>,
     /// Who asks.
     pub access: Access,
     /// Language of the recommendations.
@@ -84,6 +95,7 @@ impl Request {
             patterns: PatternSet::Default,
             timezone: None,
             bucket: None,
+            threads: None,
             access,
             lang: Lang::En,
         }
@@ -99,21 +111,6 @@ pub struct Progress {
     pub bytes: u64,
     /// Bytes to read of all files.
     pub total_bytes: u64,
-}
-
-/// One record as it was parsed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RecordOut {
-    /// The line on which it begins, from 1.
-    pub line: u64,
-    /// RFC 3339 in UTC; null when the line says no time.
-    pub timestamp: Option<String>,
-    /// Null when the line says no level.
-    pub level: Option<Level>,
-    /// The message, redacted and with hidden characters made visible. Text from the log.
-    pub message: String,
-    /// The format that read it.
-    pub format: &'static str,
 }
 
 /// The log analyser.
@@ -147,7 +144,7 @@ impl Logs {
             redactor,
             default_patterns,
             seed_patterns: OnceLock::new(),
-            block_bytes: scan::BLOCK_BYTES,
+            block_bytes: blocks::BLOCK_BYTES,
         })
     }
 
@@ -203,51 +200,6 @@ impl Logs {
         tokio::select! {
             done = reading => done.map_err(|e| LogsError::Internal(if e.is_panic() { "it panicked" } else { "it was aborted" }.to_owned()))?,
             waited = given_up => Err(LogsError::Hung { seconds: waited.as_secs() }),
-        }
-    }
-
-    /// Gives each record of one file, glob or source to `each` until it breaks off. Blocks, has no deadline, and is for a person's
-    /// command line: it may read any path.
-    ///
-    /// # Errors
-    /// A path that cannot be read, a zone that is not known.
-    pub fn records(&self, path: &str, timezone: Option<&str>, each: &mut dyn FnMut(RecordOut) -> ControlFlow<()>) -> Result<(), LogsError> {
-        let zone = analyse::default_zone(&self.settings, timezone)?;
-        let finder = sources::file::Finder { access: &Access::Anyone, sources: &self.settings.sources, deadline: None };
-        for opened in finder.open(&[path.to_owned()])?.files {
-            let mut reader = analyse::reader_of(&opened, timezone, &zone)?;
-            let enough = CancellationToken::new();
-            let limits = scan::Limits { block_bytes: self.block_bytes, cancel: &enough, deadline: None };
-            let mut number = 0;
-            let result = scan::blocks((&opened.file).take(opened.bytes.unwrap_or(u64::MAX)), &limits, |block, _| {
-                for (_, line) in scan::lines(block) {
-                    number += 1;
-                    let line = line.trim_ascii();
-                    if line.is_empty() || enough.is_cancelled() {
-                        continue;
-                    }
-                    if each(self.record_out(number, &mut reader, line)).is_break() {
-                        enough.cancel();
-                    }
-                }
-            });
-            result.map_err(|error| LogsError::NothingReadable { reasons: vec![format!("{}: {error}", opened.path)] })?;
-            if enough.is_cancelled() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn record_out(&self, line: u64, reader: &mut formats::LineReader, text: &[u8]) -> RecordOut {
-        let (format, record) = reader.parse(text);
-        let message = String::from_utf8_lossy(&record.message);
-        RecordOut {
-            line,
-            timestamp: record.time.map(time::show),
-            level: record.level,
-            message: sanitise_line(&self.redactor.redact(&message)).into_owned(),
-            format: formats::ALL[format].name(),
         }
     }
 }

@@ -3,12 +3,14 @@
 //! `seed` is the substring reading that older reports used; `default` matches at token boundaries, so that `429` inside an id says
 //! nothing. Only a status 429 is told by code: its neighbours matter more than a regular expression can say. Patterns look at the message of a record only.
 //!
-//! One automaton looks for the literals of all built-in patterns together; regular expressions run only where it found one of theirs.
-//! The user's own expressions run on every message.
+//! A vector search looks for the literals of all built-in patterns together, over a whole block; only lines that it hits are looked at
+//! again, by one automaton that tells which patterns' literals they hold, and then by those patterns' expressions. The user's own
+//! expressions run on every message.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Span, packed};
 use regex::bytes::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -145,13 +147,18 @@ pub struct Patterns {
     leads: Vec<u16>,
     /// The pattern that an HTTP status 429 belongs to, where it is told from other numbers.
     status: Option<usize>,
+    /// The needles again, for whole blocks in small letters; none where the processor has no vector instructions for it.
+    blocks: Option<packed::Searcher>,
 }
+
+/// More patterns than these have no bit in a [`Patterns::matching`].
+const MOST_PATTERNS: usize = 64;
 
 impl Patterns {
     /// Compiles the built-in patterns and, unless `seed` is asked for, the user's own.
     ///
     /// # Errors
-    /// [`LogsError::BadPattern`] for a name that is taken or not in snake_case, and an expression that does not compile.
+    /// [`LogsError::BadPattern`] for a name that is taken or not in snake_case, an expression that does not compile, and one too many.
     pub fn new(set: PatternSet, own: &BTreeMap<String, String>) -> Result<Self, LogsError> {
         let readings = BUILT_IN.each_ref().map(|p| if set == PatternSet::Seed { &p.seed } else { &p.default });
         let mut names: Vec<String> = built_in_names().map(str::to_owned).into();
@@ -166,6 +173,10 @@ impl Patterns {
                 names.push(name.clone());
             }
         }
+        if let Some(name) = names.get(MOST_PATTERNS) {
+            let problem = format!("more than {} patterns of one's own; join some with |", MOST_PATTERNS - BUILT_IN.len());
+            return Err(LogsError::BadPattern { name: name.clone(), problem });
+        }
         let mut needles: BTreeMap<&str, u16> = BTreeMap::new();
         for (bit, reading) in readings.iter().enumerate() {
             for needle in reading.needles {
@@ -174,8 +185,9 @@ impl Patterns {
         }
         let prefilter =
             AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(needles.keys()).expect("a few literals always build");
+        let blocks = packed::Config::new().heuristic_pattern_limits(false).builder().extend(needles.keys()).build();
         let status = if set == PatternSet::Default { names.iter().position(|name| name == "rate_limit") } else { None };
-        Ok(Self { names, regexes, prefilter, leads: needles.into_values().collect(), status })
+        Ok(Self { names, regexes, prefilter, leads: needles.into_values().collect(), status, blocks })
     }
 
     /// Names by index.
@@ -183,23 +195,74 @@ impl Patterns {
         &self.names
     }
 
-    /// Calls `hit` with the index of each pattern that the message matches.
-    pub(crate) fn matching(&self, message: &[u8], mut hit: impl FnMut(usize)) {
-        if self.prefilter.is_match(message) {
-            let mut candidates = self.prefilter.find_overlapping_iter(message).fold(0, |bits: u16, found| bits | self.leads[found.pattern().as_usize()]);
+    /// Whether [`Self::may_match`] says nothing: the user's own expressions have no needles.
+    pub(crate) fn looks_at_every_message(&self) -> bool {
+        self.regexes.len() > BUILT_IN.len() || self.blocks.is_none()
+    }
+
+    /// Whether a line of the block may match a built-in pattern. Lines are asked for in order; the block is searched once, for all of them.
+    pub(crate) fn may_match(&self, hits: &mut Hits, block: &[u8], line: Range<usize>) -> bool {
+        if hits.fresh {
+            hits.fresh = false;
+            self.search(hits, block);
+        }
+        while hits.at.get(hits.next).is_some_and(|at| (*at as usize) < line.start) {
+            hits.next += 1;
+        }
+        hits.at.get(hits.next).is_some_and(|at| (*at as usize) < line.end)
+    }
+
+    /// One hit a line: where the first needle of it is.
+    fn search(&self, hits: &mut Hits, block: &[u8]) {
+        let Some(blocks) = &self.blocks else { return };
+        hits.lower.clear();
+        hits.lower.extend_from_slice(block);
+        hits.lower.make_ascii_lowercase();
+        let mut from = 0;
+        while let Some(found) = blocks.find_in(&hits.lower, Span { start: from, end: hits.lower.len() }) {
+            hits.at.push(u32::try_from(found.start()).unwrap_or(u32::MAX));
+            match memchr::memchr(b'\n', &hits.lower[found.start()..]) {
+                Some(newline) => from = found.start() + newline + 1,
+                None => break,
+            }
+        }
+    }
+
+    /// The patterns that a line of a message matches: bit by index.
+    pub(crate) fn matching(&self, line: &[u8]) -> u64 {
+        let mut matched = 0;
+        if self.prefilter.is_match(line) {
+            let mut candidates = self.prefilter.find_overlapping_iter(line).fold(0, |bits: u16, found| bits | self.leads[found.pattern().as_usize()]);
             while candidates != 0 {
                 let index = candidates.trailing_zeros() as usize;
                 candidates &= candidates - 1;
-                if self.regexes[index].is_match(message) || self.status == Some(index) && holds_status_429(message) {
-                    hit(index);
+                if self.regexes[index].is_match(line) || self.status == Some(index) && holds_status_429(line) {
+                    matched |= 1 << index;
                 }
             }
         }
         for (index, regex) in self.regexes.iter().enumerate().skip(BUILT_IN.len()) {
-            if regex.is_match(message) {
-                hit(index);
-            }
+            matched |= u64::from(regex.is_match(line)) << index;
         }
+        matched
+    }
+}
+
+/// Where in a block needles are. Keeps its memory from block to block.
+#[derive(Default)]
+pub(crate) struct Hits {
+    lower: Vec<u8>,
+    at: Vec<u32>,
+    next: usize,
+    /// The block was not searched yet.
+    fresh: bool,
+}
+
+impl Hits {
+    /// Another block comes.
+    pub(crate) fn begin(&mut self) {
+        self.at.clear();
+        (self.next, self.fresh) = (0, true);
     }
 }
 

@@ -11,14 +11,21 @@ use serde::{Deserialize, Serialize};
 use super::{
     advice::{self, Recommendation},
     level::{Level, NO_LEVEL},
+    mine,
     patterns::PatternSet,
-    tally::{Plan, Tally},
-    templates::{self, Group},
+    engine::PartOutcome,
+    groups::{Class, Group, Grouped},
+    tally::{FileCounts, Plan, Tally},
     time::{Nanos, show},
     timeline::Timeline,
     window::Anchor,
 };
-use crate::types::{bound::cut, lang::Lang, redact::Redactor, sanitise::sanitise_line};
+use crate::types::{
+    bound::cut,
+    lang::Lang,
+    redact::{self, Redactor},
+    sanitise::sanitise_line,
+};
 
 /// Untrusted text is cut here, in bytes.
 const LONGEST_UNTRUSTED_BYTES: usize = 300;
@@ -230,22 +237,59 @@ pub(crate) fn presentable(text: &str, redactor: &Redactor, most_bytes: usize) ->
     cut(&sanitise_line(&redactor.redact(text)), most_bytes)
 }
 
-fn error_group(group: &Group, errors: u64, files: &[FileReport], redactor: &Redactor) -> ErrorGroup {
-    let redacted = redactor.redact(&group.sample);
-    let shown = |text: &str| presentable(text, redactor, LONGEST_UNTRUSTED_BYTES);
+/// Where records stand, for people.
+pub(crate) struct Places<'a> {
+    /// By index of the file.
+    pub(crate) paths: Vec<&'a str>,
+    pub(crate) parts: &'a [PartOutcome],
+}
+
+impl Places<'_> {
+    /// File, line and text of a group's first message.
+    pub(crate) fn sample<'g>(&self, group: &'g Group) -> (&str, u64, &'g str) {
+        let Some((place, sample)) = &group.sample else { return ("", 0, "") };
+        let file = place.file as usize;
+        let line = self.parts.get(file).map_or(0, |part| part.counts.line(place.block, place.line));
+        (self.paths.get(file).copied().unwrap_or_default(), line, sample)
+    }
+
+    fn sum(&self, count: impl Fn(&FileCounts) -> u64) -> u64 {
+        self.parts.iter().map(|part| count(&part.counts)).sum()
+    }
+}
+
+fn error_group(template: &str, group: &Group, errors: u64, places: &Places<'_>, redactor: &Redactor) -> ErrorGroup {
+    let (file, line, sample) = places.sample(group);
     ErrorGroup {
         count: group.count,
         share_percent: advice::share(group.count, errors),
         first_seen: group.first.map(show),
         last_seen: group.last.map(show),
-        level: group.level,
-        untrusted_loggers: group.loggers.iter().map(|l| presentable(&String::from_utf8_lossy(l), redactor, LONGEST_LOGGER_BYTES)).collect(),
-        file: files.get(group.file).map(|f| f.path.clone()).unwrap_or_default(),
-        line: group.line,
-        // From the redacted text: masking first could tear a secret so that its shape is no longer known.
-        untrusted_template: shown(&templates::template(&redacted)),
-        untrusted_sample: shown(&group.sample),
+        level: group.level.unwrap_or(Level::Error),
+        untrusted_loggers: loggers(group, redactor),
+        file: file.to_owned(),
+        line,
+        untrusted_template: shown_template(template, sample, redactor, LONGEST_UNTRUSTED_BYTES),
+        untrusted_sample: presentable(sample, redactor, LONGEST_UNTRUSTED_BYTES),
     }
+}
+
+/// A template as it may be shown. Masking tears secrets so that their shape is no longer known; but what a template keeps stands in the
+/// sample, too, so where that holds a secret, the template is made of the redacted sample instead.
+pub(crate) fn shown_template(template: &str, sample: &str, redactor: &Redactor, most_bytes: usize) -> String {
+    let redacted = redactor.redact(sample);
+    if !redacted.contains(redact::MASK) {
+        return presentable(template, redactor, most_bytes);
+    }
+    let mut masked = Vec::new();
+    mine::mask(redacted.as_bytes(), &mut masked);
+    presentable(&String::from_utf8_lossy(&masked), redactor, most_bytes)
+}
+
+fn loggers(group: &Group, redactor: &Redactor) -> Vec<String> {
+    let mut loggers: Vec<_> = group.loggers.iter().collect();
+    loggers.sort();
+    loggers.into_iter().map(|(_, logger)| presentable(&String::from_utf8_lossy(logger), redactor, LONGEST_LOGGER_BYTES)).collect()
 }
 
 fn timeline(timeline: Timeline) -> TimelineReport {
@@ -261,36 +305,40 @@ pub(crate) struct Frame {
     pub(crate) files: Vec<FileReport>,
     pub(crate) skipped_files: Vec<SkippedFile>,
     pub(crate) partial: Option<String>,
+    pub(crate) span: Option<(Nanos, Nanos)>,
     pub(crate) set: PatternSet,
     pub(crate) lang: Lang,
 }
 
 /// The report of all that was counted, without a hint.
-pub(crate) fn render(plan: &Plan, tally: Tally, frame: Frame) -> Report {
+pub(crate) fn render(plan: &Plan, tally: Tally, places: &Places<'_>, frame: Frame) -> Report {
     let errors = tally.errors();
     let patterns: BTreeMap<String, u64> = plan.patterns.names().iter().cloned().zip(tally.patterns.iter().copied()).collect();
     let count_of = |name: &str| patterns.get(name).copied().unwrap_or_default();
-    let recommendations = advice::recommend(frame.set, frame.lang, errors, tally.in_window, count_of);
+    let in_window = tally.levels.iter().sum();
+    let recommendations = advice::recommend(frame.set, frame.lang, errors, in_window, count_of);
+    let grouped: Grouped = tally.groups.finish();
+    let of_errors: Vec<_> = grouped.of(Class::Error).collect();
     let top_errors: Vec<ErrorGroup> =
-        tally.templates.top(TOP_ERRORS).into_iter().map(|group| error_group(group, errors, &frame.files, &plan.redactor)).collect();
-    let (groups, ungrouped_errors) = tally.templates.sizes();
+        of_errors.iter().take(TOP_ERRORS).map(|(template, group)| error_group(template, group, errors, places, &plan.redactor)).collect();
     let levels = LevelCounts::from(tally.levels);
+    let span = frame.span;
     Report {
         window: WindowReport { from: plan.window.from.map(show), to: plan.window.to.map(show), anchor: frame.anchor },
-        span: tally.span.map(Span::new),
+        span: span.map(Span::new),
         files: frame.files,
         skipped_files: frame.skipped_files,
-        total_records: tally.records,
-        records_in_window: tally.in_window,
-        without_timestamp: tally.without_timestamp,
+        total_records: places.sum(|counts| counts.records),
+        records_in_window: in_window,
+        without_timestamp: places.sum(|counts| counts.without_timestamp),
         levels,
         error_count: errors,
         warning_count: levels.warning,
-        error_rate_percent: advice::share(errors, tally.in_window),
+        error_rate_percent: advice::share(errors, in_window),
         timeline: timeline(tally.timeline),
         other_errors: errors - top_errors.iter().map(|group| group.count).sum::<u64>(),
-        error_groups: groups as u64,
-        ungrouped_errors,
+        error_groups: of_errors.len() as u64,
+        ungrouped_errors: grouped.other(Class::Error),
         top_errors,
         patterns,
         recommendations,

@@ -1,20 +1,21 @@
-//! What is counted of a stretch of input, and how two stretches add up.
+//! What is counted of a part of the input, and how two parts add up.
 //!
-//! Each file is tallied apart and the tallies are merged in order, so that the answer does not depend on how the work was cut.
-//!
-//! **Invariant:** memory is bounded by the caps of the templates and the timeline, whatever the input.
+//! **Invariant:** all that is kept is a sum, a minimum or a maximum, so the answer does not depend on how the work was cut, in which
+//! order it was done, or on how many threads; and memory is bounded by the caps of the groups and the timeline, whatever the input.
 
 use std::sync::Arc;
 
 use super::{
-    formats::{self, LineReader, Record},
+    blocks::{self, Block},
+    fold::{Folded, Folder, Lost},
+    formats::{LineReader, Record},
+    groups::{Class, Groups, Place, Seen},
     level::{Level, NO_LEVEL},
-    patterns::Patterns,
-    scan,
-    templates::{Occurrence, Templates},
+    patterns::{Hits, Patterns},
     time::Nanos,
     timeline::Timeline,
     window::Window,
+    years::Years,
 };
 use crate::types::redact::Redactor;
 
@@ -25,102 +26,231 @@ pub(crate) struct Plan {
     /// Width of the timeline's buckets in seconds; none: automatic.
     pub(crate) bucket: Option<i64>,
     pub(crate) redactor: Arc<Redactor>,
+    /// Which records are grouped.
+    pub(crate) grouping: Grouping,
 }
 
-/// The counts. Records are the lines that are not blank.
-pub(crate) struct Tally {
-    /// Index of the file.
-    file: usize,
-    /// Lines read, blank ones too.
-    lines: u64,
+/// Which records are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grouping {
+    /// Errors, warnings, and records without a level that match an error pattern.
+    Troubles,
+    /// All.
+    All,
+}
+
+/// The counts of one file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FileCounts {
     pub(crate) records: u64,
     pub(crate) in_window: u64,
     /// Of `records`.
     pub(crate) without_timestamp: u64,
     /// The earliest and latest timestamp of all records.
     pub(crate) span: Option<(Nanos, Nanos)>,
-    /// Records by the format that read them, as in [`formats::ALL`].
-    pub(crate) formats: [u64; formats::ALL.len()],
+    /// Records by the format that read them.
+    pub(crate) formats: Vec<u64>,
+    /// Lines at its beginning that go on with a record of an earlier file.
+    pub(crate) fragments: u64,
+    /// The most that a record is earlier than one before it, within a block.
+    pub(crate) disorder: Nanos,
+    /// Number of a block and its lines, with those that were read over before it.
+    pub(crate) lines: Vec<(u32, u64)>,
+}
+
+impl FileCounts {
+    /// Nothing yet, for so many formats.
+    pub(crate) fn new(formats: usize) -> Self {
+        Self { formats: vec![0; formats], ..Self::default() }
+    }
+
+    fn see(&mut self, format: usize, time: Option<Nanos>) {
+        self.records += 1;
+        self.formats[format] += 1;
+        match time {
+            Some(time) => self.span = Some(self.span.map_or((time, time), |(first, last)| (first.min(time), last.max(time)))),
+            None => self.without_timestamp += 1,
+        }
+    }
+
+    /// Adds the counts of other blocks of the file.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.records += other.records;
+        self.in_window += other.in_window;
+        self.without_timestamp += other.without_timestamp;
+        self.span = both(self.span, other.span);
+        self.formats.iter_mut().zip(other.formats).for_each(|(a, b)| *a += b);
+        self.fragments += other.fragments;
+        self.disorder = self.disorder.max(other.disorder);
+        self.lines.extend(other.lines);
+    }
+
+    /// The number, from 1, of a line of a block.
+    pub(crate) fn line(&self, block: u32, line: u32) -> u64 {
+        let before: u64 = self.lines.iter().filter(|(number, _)| *number < block).map(|(_, lines)| lines).sum();
+        before + u64::from(line) + 1
+    }
+}
+
+/// The stretch that holds both.
+pub(crate) fn both(a: Option<(Nanos, Nanos)>, b: Option<(Nanos, Nanos)>) -> Option<(Nanos, Nanos)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The counts of all files.
+pub(crate) struct Tally {
     /// In the window, from here on. By level, the last without one.
     pub(crate) levels: [u64; NO_LEVEL + 1],
     /// By pattern.
     pub(crate) patterns: Vec<u64>,
     pub(crate) timeline: Timeline,
-    /// Of errors.
-    pub(crate) templates: Templates,
+    pub(crate) groups: Groups,
+    /// Records before the window, and their earliest and latest timestamp.
+    pub(crate) before: u64,
+    pub(crate) before_span: Option<(Nanos, Nanos)>,
 }
 
 impl Tally {
-    /// Nothing yet, of the file with this index.
-    pub(crate) fn new(plan: &Plan, file: usize) -> Self {
+    /// Nothing yet.
+    pub(crate) fn new(plan: &Plan) -> Self {
         Self {
-            file,
-            lines: 0,
-            records: 0,
-            in_window: 0,
-            without_timestamp: 0,
-            span: None,
-            formats: [0; formats::ALL.len()],
             levels: [0; NO_LEVEL + 1],
             patterns: vec![0; plan.patterns.names().len()],
             timeline: Timeline::new(plan.bucket),
-            templates: Templates::default(),
+            groups: Groups::default(),
+            before: 0,
+            before_span: None,
         }
     }
 
-    /// Counts the lines of a block.
-    pub(crate) fn block(&mut self, plan: &Plan, reader: &mut LineReader, block: &[u8]) {
-        for (_, line) in scan::lines(block) {
-            self.lines += 1;
-            let line = line.trim_ascii();
-            if !line.is_empty() {
-                let (format, record) = reader.parse(line);
-                self.formats[format] += 1;
-                self.record(plan, &record);
-            }
-        }
-    }
-
-    fn record(&mut self, plan: &Plan, record: &Record<'_>) {
-        self.records += 1;
-        match record.time {
-            Some(time) => self.span = Some(self.span.map_or((time, time), |(first, last)| (first.min(time), last.max(time)))),
-            None => self.without_timestamp += 1,
-        }
-        if !plan.window.holds(record.time) {
-            return;
-        }
-        self.in_window += 1;
-        let error = record.level.is_some_and(Level::is_error);
-        self.levels[record.level.map_or(NO_LEVEL, Level::index)] += 1;
-        if let Some(time) = record.time {
-            self.timeline.add(time, error, record.level == Some(Level::Warning));
-        }
-        plan.patterns.matching(&record.message, |pattern| self.patterns[pattern] += 1);
-        if let Some(level) = record.level.filter(|_| error) {
-            let (time, logger) = (record.time, record.logger.as_deref());
-            self.templates.add(self.file, &Occurrence { message: &record.message, level, time, logger, line: self.lines }, &plan.redactor);
-        }
-    }
-
-    /// Adds the counts of what comes behind.
-    pub(crate) fn merge(&mut self, later: Self) {
-        self.records += later.records;
-        self.in_window += later.in_window;
-        self.without_timestamp += later.without_timestamp;
-        self.span = match (self.span, later.span) {
-            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-            (a, b) => a.or(b),
-        };
-        self.formats.iter_mut().zip(later.formats).for_each(|(a, b)| *a += b);
-        self.levels.iter_mut().zip(later.levels).for_each(|(a, b)| *a += b);
-        self.patterns.iter_mut().zip(later.patterns).for_each(|(a, b)| *a += b);
-        self.timeline.merge(later.timeline);
-        self.templates.merge(later.templates);
+    /// Adds the counts of another part.
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        self.levels.iter_mut().zip(other.levels).for_each(|(a, b)| *a += b);
+        self.patterns.iter_mut().zip(other.patterns).for_each(|(a, b)| *a += b);
+        self.timeline.merge(other.timeline);
+        self.groups.take(&mut other.groups);
+        self.before += other.before;
+        self.before_span = both(self.before_span, other.before_span);
     }
 
     /// Errors and criticals in the window.
     pub(crate) fn errors(&self) -> u64 {
         self.levels[Level::Error.index()] + self.levels[Level::Critical.index()]
     }
+}
+
+/// Counts blocks: the part of the work that one thread does.
+pub(crate) struct Counter<'p> {
+    plan: &'p Plan,
+    pub(crate) tally: Tally,
+    folder: Folder,
+    hits: Hits,
+}
+
+/// The file that a block is of.
+pub(crate) struct Of<'a> {
+    pub(crate) index: u32,
+    pub(crate) reader: &'a mut LineReader,
+    pub(crate) years: &'a Years,
+    pub(crate) counts: &'a mut FileCounts,
+}
+
+impl<'p> Counter<'p> {
+    /// Nothing yet.
+    pub(crate) fn new(plan: &'p Plan) -> Self {
+        Self { plan, tally: Tally::new(plan), folder: Folder::default(), hits: Hits::default() }
+    }
+
+    /// Counts the records of a block.
+    pub(crate) fn block(&mut self, block: &Block, file: Of<'_>) {
+        let Of { index, reader, years, counts } = file;
+        self.hits.begin();
+        let mut latest = Nanos::MIN;
+        let (plan, tally, hits) = (self.plan, &mut self.tally, &mut self.hits);
+        let mut each = |folded: &Folded<'_>| {
+            let time = folded.record.time;
+            counts.see(folded.format, time);
+            if let Some(time) = time {
+                counts.disorder = counts.disorder.max(latest.saturating_sub(time));
+                latest = latest.max(time);
+            }
+            let place = || Place {
+                file: index,
+                offset: block.offset + folded.start as u64,
+                block: u32::try_from(block.number).unwrap_or(u32::MAX),
+                line: u32::try_from(block.skipped_lines + folded.line).unwrap_or(u32::MAX),
+            };
+            if plan.window.holds(time) {
+                counts.in_window += 1;
+                tally.count(plan, folded, hits, block.bytes(), place);
+            } else if plan.window.is_before(time) {
+                tally.remember(plan, folded, hits, block.bytes(), place);
+            }
+        };
+        let Lost { lines, fragments } = self.folder.block(block, reader, years, &mut each);
+        counts.fragments += fragments;
+        counts.lines.push((u32::try_from(block.number).unwrap_or(u32::MAX), block.skipped_lines + lines));
+    }
+}
+
+impl Tally {
+    fn count(&mut self, plan: &Plan, folded: &Folded<'_>, hits: &mut Hits, block: &[u8], place: impl FnOnce() -> Place) {
+        let Record { time, level, .. } = folded.record;
+        self.levels[level.map_or(NO_LEVEL, Level::index)] += 1;
+        if let Some(time) = time {
+            self.timeline.add(time, level.is_some_and(Level::is_error), level == Some(Level::Warning));
+        }
+        let matched = matched(plan, folded, hits, block);
+        let mut bits = matched;
+        while bits != 0 {
+            self.patterns[bits.trailing_zeros() as usize] += 1;
+            bits &= bits - 1;
+        }
+        if let Some(class) = class(plan, level, matched) {
+            self.groups.add(&seen(folded, class, place(), false), &plan.redactor);
+        }
+    }
+
+    /// What lies before the window says only what is not new.
+    fn remember(&mut self, plan: &Plan, folded: &Folded<'_>, hits: &mut Hits, block: &[u8], place: impl FnOnce() -> Place) {
+        let Record { time, level, .. } = folded.record;
+        self.before += 1;
+        self.before_span = both(self.before_span, time.map(|time| (time, time)));
+        let matched = if level.is_none() { matched(plan, folded, hits, block) } else { 0 };
+        if let Some(class) = class(plan, level, matched) {
+            self.groups.add(&seen(folded, class, place(), true), &plan.redactor);
+        }
+    }
+}
+
+/// The patterns that a record matches, one bit each.
+fn matched(plan: &Plan, folded: &Folded<'_>, hits: &mut Hits, block: &[u8]) -> u64 {
+    let mut bits = 0;
+    // A message that is not as it stands in the block (escapes undone, colours taken out) may say more than the block does.
+    let changed = matches!(folded.record.message, std::borrow::Cow::Owned(_));
+    if changed || plan.patterns.looks_at_every_message() || plan.patterns.may_match(hits, block, folded.start..folded.end) {
+        bits |= plan.patterns.matching(&folded.record.message);
+    }
+    for (_, line) in blocks::lines(folded.more) {
+        bits |= plan.patterns.matching(line);
+    }
+    bits
+}
+
+fn class(plan: &Plan, level: Option<Level>, matched: u64) -> Option<Class> {
+    match level {
+        _ if plan.grouping == Grouping::All => Some(Class::Any),
+        Some(level) if level.is_error() => Some(Class::Error),
+        Some(Level::Warning) => Some(Class::Warning),
+        None if matched != 0 => Some(Class::Suspect),
+        _ => None,
+    }
+}
+
+fn seen<'m>(folded: &'m Folded<'_>, class: Class, place: Place, before: bool) -> Seen<'m> {
+    let Record { time, level, logger, message } = &folded.record;
+    Seen { class, level: *level, message, time: *time, logger: logger.as_deref(), place, before }
 }

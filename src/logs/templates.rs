@@ -1,239 +1,228 @@
-//! Groups messages that differ only in their variable parts: the masked message is the group's key.
+//! Which templates a log is made of, and which line has which.
 //!
-//! Deterministic, keeps case, uses no model and no knowledge of who wrote the log. Memory is bounded: a fixed number of groups, the rest
-//! is counted as `other`, so that the counts add up.
+//! For a person's command line: reads any path. The templates of a file are found from all of its records, at any level; a second
+//! reading says for each line to which it belongs.
 
-use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use crate::types::redact::Redactor;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
-use super::{level::Level, time::Nanos};
+use super::{
+    Logs, PatternSet, analyse,
+    blocks::{Block, Feed, Limits},
+    engine::{Engine, Part, PartOutcome},
+    error::LogsError,
+    fold::Folder,
+    groups::{Class, Grouped},
+    prepare::Ready,
+    report::{Places, shown_template},
+    tally::{Grouping, Plan},
+    time,
+    window::Window,
+};
 
-/// What stands where a variable part stood.
-pub(crate) const WILDCARD: &str = "<*>";
+/// What stands where a line belongs to no record or its record to no template.
+const NO_TEMPLATE: u64 = 0;
 
-/// More groups than this are not told apart.
-const MOST_GROUPS: usize = 10_000;
-
-/// Of longer messages only the beginning makes the key and the sample.
-const LONGEST_KEY_BYTES: usize = 1_024;
-
-/// Loggers kept of a group.
-const MOST_LOGGERS: usize = 5;
-
-/// A logger's name is cut here.
-const LONGEST_LOGGER_BYTES: usize = 64;
-
-/// A run of letters and digits of at least this length that is wholly hexadecimal is an id.
-const LEAST_HEX_BYTES: usize = 6;
-
-/// A run of letters and digits of at least this length that changes between them often is an id.
-const LEAST_ID_BYTES: usize = 12;
-
-/// One occurrence of a message.
-pub(crate) struct Occurrence<'m> {
-    pub(crate) message: &'m [u8],
-    pub(crate) level: Level,
-    pub(crate) time: Option<Nanos>,
-    pub(crate) logger: Option<&'m [u8]>,
-    pub(crate) line: u64,
+/// How to find templates.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TemplatesRequest {
+    /// Files, globs and names of configured sources.
+    pub paths: Vec<String>,
+    /// Every line is a message: no format is looked for.
+    pub message_only: bool,
+    /// Threads that read and count; none: as many as there are processors.
+    pub threads: Option<usize>,
 }
 
-/// Messages of one template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) count: u64,
-    pub(crate) first: Option<Nanos>,
-    pub(crate) last: Option<Nanos>,
-    /// The gravest.
-    pub(crate) level: Level,
-    /// The first message: at most [`LONGEST_KEY_BYTES`], and where it was longer, redacted before it was cut. Untrusted.
-    pub(crate) sample: Box<str>,
-    /// Index of the file of the sample, and its line there, from 1.
-    pub(crate) file: usize,
-    pub(crate) line: u64,
-    /// The first few different ones. Untrusted.
-    pub(crate) loggers: Vec<Box<[u8]>>,
+/// The templates of files, the most frequent first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TemplatesReport {
+    /// Records read.
+    pub records: u64,
+    /// All of them.
+    pub templates: Vec<TemplateOut>,
+    /// Records that belong to none because there were too many.
+    pub other: u64,
+    /// Why a file was read in part only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
-/// The groups in the order of their first message.
-#[derive(Debug, Default)]
-pub(crate) struct Templates {
-    groups: Vec<Group>,
-    index: HashMap<Box<[u8]>, usize>,
-    /// Messages beyond [`MOST_GROUPS`].
-    other: u64,
-    scratch: Vec<u8>,
+/// A template.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TemplateOut {
+    /// From 1.
+    pub id: u64,
+    /// Records that have it.
+    pub count: u64,
+    /// `count` of all records, 0 to 100.
+    pub share_percent: f64,
+    /// Some of `count` were told by length, first and last word alone, because there were too many different messages.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub approximate: bool,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<String>,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<String>,
+    /// The file of the first one.
+    pub untrusted_file: String,
+    /// Its line there, from 1.
+    pub line: u64,
+    /// What they have in common, `<*>` for what varies. Text from the log.
+    pub untrusted_template: String,
+    /// The first one. Text from the log.
+    pub untrusted_sample: String,
 }
 
-impl Templates {
-    /// Counts a message of the file with this index.
-    pub(crate) fn add(&mut self, file: usize, seen: &Occurrence<'_>, redactor: &Redactor) {
-        self.scratch.clear();
-        mask(&seen.message[..seen.message.len().min(LONGEST_KEY_BYTES)], &mut self.scratch);
-        if let Some(at) = self.index.get(self.scratch.as_slice()) {
-            self.groups[*at].add(seen);
-            return;
-        }
-        if self.groups.len() == MOST_GROUPS {
-            self.other += 1;
-            return;
-        }
-        self.index.insert(self.scratch.as_slice().into(), self.groups.len());
-        let sample = sample(seen.message, redactor);
-        let mut group = Group { count: 0, first: None, last: None, level: seen.level, sample, file, line: seen.line, loggers: Vec::new() };
-        group.add(seen);
-        self.groups.push(group);
+/// One line and its template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assigned<'a> {
+    /// From 1, over all files.
+    pub line: u64,
+    /// The template's id; 0 for a line of no record.
+    pub id: u64,
+    /// The template. Text from the log.
+    pub template: &'a str,
+}
+
+impl Logs {
+    /// Finds the templates of files. Blocks, and has no deadline.
+    ///
+    /// # Errors
+    /// Paths that cannot be read, a zone that is not known.
+    pub fn templates(&self, request: &TemplatesRequest) -> Result<TemplatesReport, LogsError> {
+        let ready = self.ready(request)?;
+        let parts = parts(&ready, request);
+        let (grouped, outcomes) = self.group(request, &parts)?;
+        Ok(self.templates_report(&ready, &grouped, &outcomes))
     }
 
-    /// Adds the groups of a later part of the input.
-    pub(crate) fn merge(&mut self, later: Self) {
-        self.other += later.other;
-        let mut keys: Vec<(Box<[u8]>, usize)> = later.index.into_iter().collect();
-        keys.sort_by_key(|(_, at)| *at);
-        for ((key, _), group) in keys.into_iter().zip(later.groups) {
-            if let Some(at) = self.index.get(&key) {
-                self.groups[*at].merge(group);
-            } else if self.groups.len() == MOST_GROUPS {
-                self.other += group.count;
-            } else {
-                self.index.insert(key, self.groups.len());
-                self.groups.push(group);
+    /// Gives each line of the files and its template to `each` until it breaks off. Blocks, and has no deadline.
+    ///
+    /// # Errors
+    /// Paths that cannot be read, a zone that is not known.
+    pub fn assign(&self, request: &TemplatesRequest, each: &mut dyn FnMut(Assigned<'_>) -> ControlFlow<()>) -> Result<(), LogsError> {
+        let ready = self.ready(request)?;
+        let parts = parts(&ready, request);
+        let (grouped, _) = self.group(request, &parts)?;
+        let shown: Vec<String> = grouped.groups.iter().map(|(template, group)| self.shown(template, group)).collect();
+        let mut rows = Rows { line: 0, open: None, enough: false, shown: &shown, each };
+        for part in &parts {
+            let failed = |error: std::io::Error| LogsError::NothingReadable { reasons: vec![format!("{}: {error}", part.path)] };
+            if self.assign_part(part, &grouped, &mut rows).map_err(failed)?.is_break() {
+                break;
             }
         }
+        Ok(())
     }
 
-    /// The number of groups, and of messages that belong to none because there were too many.
-    pub(crate) fn sizes(&self) -> (usize, u64) {
-        (self.groups.len(), self.other)
-    }
-
-    /// The largest groups; of equal ones the earlier first.
-    pub(crate) fn top(&self, most: usize) -> Vec<&Group> {
-        let mut groups: Vec<&Group> = self.groups.iter().collect();
-        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-        groups.truncate(most);
-        groups
-    }
-}
-
-impl Group {
-    fn add(&mut self, seen: &Occurrence<'_>) {
-        self.count += 1;
-        self.level = self.level.max(seen.level);
-        self.extend(seen.time, seen.time);
-        if let Some(logger) = seen.logger {
-            self.add_logger(&logger[..logger.len().min(LONGEST_LOGGER_BYTES)]);
+    fn ready(&self, request: &TemplatesRequest) -> Result<Vec<Ready>, LogsError> {
+        let zone = analyse::default_zone(&self.settings, None)?;
+        let (ready, skipped) = analyse::open(self, &request.paths, None, &zone)?;
+        match ready.is_empty() {
+            true => Err(LogsError::NothingReadable { reasons: skipped }),
+            false => Ok(ready),
         }
     }
 
-    fn merge(&mut self, later: Self) {
-        self.count += later.count;
-        self.level = self.level.max(later.level);
-        self.extend(later.first, later.last);
-        later.loggers.iter().for_each(|logger| self.add_logger(logger));
+    fn group(&self, request: &TemplatesRequest, parts: &[Part<'_>]) -> Result<(Grouped, Vec<PartOutcome>), LogsError> {
+        let plan = Plan {
+            window: Window::default(),
+            patterns: self.patterns(PatternSet::Default)?,
+            bucket: None,
+            redactor: Arc::clone(&self.redactor),
+            grouping: Grouping::All,
+        };
+        let cancel = CancellationToken::new();
+        let limits = Limits { block_bytes: self.block_bytes, cancel: &cancel, deadline: None };
+        let engine = Engine { plan: &plan, limits, threads: analyse::threads(request.threads), progress: None };
+        let (tally, outcomes) = engine.run(parts);
+        Ok((tally.groups.finish(), outcomes))
     }
 
-    fn extend(&mut self, first: Option<Nanos>, last: Option<Nanos>) {
-        self.first = [self.first, first].into_iter().flatten().min();
-        self.last = self.last.max(last);
-    }
-
-    fn add_logger(&mut self, logger: &[u8]) {
-        if self.loggers.len() < MOST_LOGGERS && !self.loggers.iter().any(|known| **known == *logger) {
-            self.loggers.push(logger.into());
-        }
-    }
-}
-
-/// The message as it is kept: a long one is redacted first, so that no secret is cut in two and escapes notice.
-fn sample(message: &[u8], redactor: &Redactor) -> Box<str> {
-    let text = String::from_utf8_lossy(message);
-    if text.len() <= LONGEST_KEY_BYTES { text.into() } else { crate::types::bound::cut(&redactor.redact(&text), LONGEST_KEY_BYTES).into() }
-}
-
-/// The template of a text: its variable parts masked.
-pub(crate) fn template(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    mask(text.as_bytes(), &mut out);
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// Appends `text` to `out` with its numbers, hex, ids, addresses and dates replaced by [`WILDCARD`], and white space made one blank.
-fn mask(text: &[u8], out: &mut Vec<u8>) {
-    let text = text.trim_ascii();
-    let mut at = 0;
-    while at < text.len() {
-        let byte = text[at];
-        if byte.is_ascii_alphanumeric() {
-            if is_uuid(&text[at..]) {
-                wildcard(out);
-                at += UUID_BYTES;
-                continue;
+    fn templates_report(&self, ready: &[Ready], grouped: &Grouped, outcomes: &[PartOutcome]) -> TemplatesReport {
+        let places = Places { paths: ready.iter().map(|file| file.path.as_str()).collect(), parts: outcomes };
+        let records = outcomes.iter().map(|part| part.counts.records).sum();
+        let templates = grouped.groups.iter().zip(1..).map(|((template, group), id)| {
+            let (file, line, sample) = places.sample(group);
+            TemplateOut {
+                id,
+                count: group.count,
+                share_percent: super::advice::share(group.count, records),
+                approximate: group.approximate,
+                first_seen: group.first.map(time::show),
+                last_seen: group.last.map(time::show),
+                untrusted_file: file.to_owned(),
+                line,
+                untrusted_template: self.shown(template, group),
+                untrusted_sample: super::report::presentable(sample, &self.redactor, usize::MAX),
             }
-            let end = at + text[at..].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
-            mask_run(&text[at..end], out);
-            at = end;
-        } else if byte.is_ascii_whitespace() {
-            if out.last() != Some(&b' ') {
-                out.push(b' ');
+        });
+        let notes = outcomes.iter().zip(ready).filter_map(|(part, file)| part.error.as_ref().map(|error| format!("{}: {error}", file.path))).collect();
+        TemplatesReport { records, templates: templates.collect(), other: grouped.other(Class::Any), notes }
+    }
+
+    fn shown(&self, template: &str, group: &super::groups::Group) -> String {
+        let sample = group.sample.as_ref().map_or("", |(_, sample)| sample);
+        shown_template(template, sample, &self.redactor, usize::MAX)
+    }
+
+    fn assign_part(&self, part: &Part<'_>, grouped: &Grouped, rows: &mut Rows<'_>) -> std::io::Result<ControlFlow<()>> {
+        let mut reader = part.reader.clone();
+        let mut feed = Feed::new((part.open)()?, 0, part.reader.clone());
+        let (mut block, mut folder, mut scratch) = (Block::default(), Folder::default(), Vec::new());
+        let cancel = CancellationToken::new();
+        let limits = Limits { block_bytes: self.block_bytes, cancel: &cancel, deadline: None };
+        let mut first = rows.line;
+        while feed.next(&mut block, &limits)? {
+            first += block.skipped_lines;
+            let lost = folder.block(&block, &mut reader, &part.years, |folded| {
+                rows.close(first + folded.line);
+                rows.open = grouped.find(&folded.record.message, &mut scratch);
+            });
+            first += lost.lines;
+            rows.close(first);
+            if rows.enough {
+                return Ok(ControlFlow::Break(()));
             }
-            at += 1;
-        } else {
-            out.push(byte);
-            at += 1;
+        }
+        rows.open = None;
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+fn parts<'a>(ready: &'a [Ready], request: &TemplatesRequest) -> Vec<Part<'a>> {
+    let bare = |mut part: Part<'a>| {
+        if request.message_only {
+            part.reader = part.reader.bare();
+        }
+        part
+    };
+    ready.iter().map(|file| bare(file.part())).collect()
+}
+
+/// Writes one row a line: lines that begin no record have the template of the record they go on with.
+struct Rows<'a> {
+    /// Lines written.
+    line: u64,
+    open: Option<usize>,
+    enough: bool,
+    shown: &'a [String],
+    each: &'a mut dyn FnMut(Assigned<'_>) -> ControlFlow<()>,
+}
+
+impl Rows<'_> {
+    /// Writes all lines before this one, from 0.
+    fn close(&mut self, line: u64) {
+        while self.line < line && !self.enough {
+            self.line += 1;
+            let (id, template) = self.open.map_or((NO_TEMPLATE, ""), |at| (at as u64 + 1, self.shown[at].as_str()));
+            self.enough = (self.each)(Assigned { line: self.line, id, template }).is_break();
         }
     }
 }
-
-/// One run of ASCII letters and digits.
-fn mask_run(run: &[u8], out: &mut Vec<u8>) {
-    let digits = run.iter().filter(|b| b.is_ascii_digit()).count();
-    if digits == 0 {
-        out.extend_from_slice(run);
-    } else if digits == run.len() || is_id(run) {
-        wildcard(out);
-    } else {
-        for part in run.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
-            if part[0].is_ascii_digit() { wildcard(out) } else { out.extend_from_slice(part) }
-        }
-    }
-}
-
-/// A run with digits in it that stands for a thing: hexadecimal, or letters and digits thoroughly mixed.
-fn is_id(run: &[u8]) -> bool {
-    let hex = run.strip_prefix(b"0x").unwrap_or(run);
-    let changes = run.windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count();
-    let hexadecimal = hex.iter().all(u8::is_ascii_hexdigit);
-    hexadecimal && (hex.len() >= LEAST_HEX_BYTES || hex.len() < run.len()) || run.len() >= LEAST_ID_BYTES && changes >= 3
-}
-
-/// Appends a wildcard, melting it with one that only punctuation of numbers separates from it: `1.2.3.4:80`, `2026-01-26`, `-5`.
-fn wildcard(out: &mut Vec<u8>) {
-    let mark = WILDCARD.as_bytes();
-    if let [before @ .., b'.' | b':' | b'-' | b',' | b'/' | b'_'] = out.as_slice()
-        && before.ends_with(mark)
-    {
-        out.pop();
-        return;
-    }
-    if let [before @ .., b'-' | b'+'] = out.as_slice()
-        && before.last().is_none_or(|b| matches!(b, b' ' | b'=' | b'(' | b'[' | b':' | b','))
-    {
-        out.pop();
-    }
-    if !out.ends_with(mark) {
-        out.extend_from_slice(mark);
-    }
-}
-
-const UUID_BYTES: usize = 36;
-
-fn is_uuid(text: &[u8]) -> bool {
-    let Some(head) = text.get(..UUID_BYTES) else { return false };
-    let fits = |(at, b): (usize, &u8)| if matches!(at, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() };
-    head.iter().enumerate().all(fits) && text.get(UUID_BYTES).is_none_or(|b| !b.is_ascii_alphanumeric())
-}
-
-#[cfg(test)]
-mod tests;

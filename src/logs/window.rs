@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::LogsError,
-    formats::LineReader,
-    scan,
     time::{self, Nanos},
 };
 use crate::types::time::parse_moment;
@@ -28,9 +26,6 @@ pub enum Anchor {
 
 /// `since` with this value asks for everything.
 pub const SINCE_ALL: &str = "all";
-
-/// How much of a file's end is searched for its last timestamp.
-pub(crate) const TAIL_BYTES: u64 = 64 << 10;
 
 /// A stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +57,11 @@ impl Window {
         Ok(Self { from: begin, to: end })
     }
 
+    /// Whether a record of this time lies before the window.
+    pub(crate) fn is_before(&self, time: Option<Nanos>) -> bool {
+        time.zip(self.from).is_some_and(|(time, from)| time < from)
+    }
+
     /// Whether any side is bounded.
     pub(crate) fn is_bounded(&self) -> bool {
         self.from.is_some() || self.to.is_some()
@@ -74,12 +74,6 @@ impl Window {
             None => !self.is_bounded(),
         }
     }
-}
-
-/// The last timestamp in the last bytes of a file; the first line of them may be torn and counts only `from_start`.
-pub(crate) fn last_time(tail: &[u8], from_start: bool, reader: &mut LineReader) -> Option<Nanos> {
-    let lines: Vec<&[u8]> = scan::lines(tail).map(|(_, line)| line).skip(usize::from(!from_start)).collect();
-    lines.into_iter().rev().find_map(|line| reader.parse(line.trim_ascii()).1.time)
 }
 
 #[cfg(test)]
@@ -104,13 +98,5 @@ mod tests {
         for wrong in [parse(Some("1h"), Some("2h"), None), parse(None, Some("1h"), Some("2h")), parse(Some("soon"), None, None)] {
             assert!(matches!(wrong, Err(LogsError::BadWindow(_))), "{wrong:?}");
         }
-    }
-
-    #[test]
-    fn the_end_of_a_log_is_its_last_timestamp() {
-        let tail = b"26-11-20 10:00:00 [INFO] a: torn\n2026-11-20 11:00:00 [INFO] a: b\n  at Foo\n\n";
-        let mut reader = LineReader::detect(tail, TimeZone::UTC);
-        assert_eq!(last_time(tail, false, &mut reader).map(time::show).as_deref(), Some("2026-11-20T11:00:00Z"));
-        assert_eq!(last_time(b"2026-11-20 11:00:00 [INFO] a: b\n", false, &mut reader), None);
     }
 }

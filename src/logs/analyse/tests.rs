@@ -53,7 +53,7 @@ impl Log {
     }
 
     fn analyse(&self) -> Report {
-        analyse_with(&logs(utc(), scan::BLOCK_BYTES), self.request()).unwrap()
+        analyse_with(&logs(utc(), crate::logs::blocks::BLOCK_BYTES), self.request()).unwrap()
     }
 }
 
@@ -73,7 +73,7 @@ fn the_seed_reading_equals_the_python_reports() {
         lang: Lang::Zh,
         ..Request::new(vec![folder.join("standard_format.log").to_str().unwrap().to_owned()], Access::Anyone)
     };
-    let report = analyse_with(&logs(utc(), scan::BLOCK_BYTES), request.clone()).unwrap();
+    let report = analyse_with(&logs(utc(), crate::logs::blocks::BLOCK_BYTES), request.clone()).unwrap();
     let hour = |start: &str| start[..13].replace('T', " ") + ":00";
     let timeline: Vec<Value> = report.timeline.buckets.iter().filter(|b| b.errors > 0).map(|b| json!({"time": hour(&b.start), "count": b.errors})).collect();
     let advice: Vec<Value> = report.recommendations.iter().map(|r| json!({"issue": r.title, "priority": r.priority})).collect();

@@ -85,6 +85,8 @@ pub enum Line<'l> {
 /// Reads the lines of one file: its own format first, then the others, so that a mixed file is read too.
 #[derive(Debug, Clone)]
 pub struct LineReader {
+    /// Every line is a message.
+    bare: bool,
     locked: usize,
     context: Context,
 }
@@ -92,9 +94,9 @@ pub struct LineReader {
 impl LineReader {
     /// Detects the format from the first lines of a file: the one, other than `plain`, that reads most of them.
     pub fn detect(head: &[u8], zone: TimeZone) -> Self {
-        let mut reader = Self { locked: 0, context: Context::new(zone) };
+        let mut reader = Self { bare: false, locked: 0, context: Context::new(zone) };
         let mut votes = [0; ALL.len()];
-        let lines = super::scan::lines(head).map(|(_, line)| line.trim_ascii()).filter(|line| !line.is_empty());
+        let lines = super::blocks::lines(head).map(|(_, line)| line.trim_ascii()).filter(|line| !line.is_empty());
         for line in lines.take(VOTING_LINES) {
             votes[reader.parse(line).0] += 1;
         }
@@ -106,8 +108,17 @@ impl LineReader {
     ///
     /// **Invariant:** the answer depends on these two lines, on what [`Self::detect`] saw and on [`Self::set_near`] alone.
     pub fn read<'l>(&mut self, line: &'l [u8], _before: Option<&[u8]>) -> Line<'l> {
+        if self.bare {
+            return Line::Head { format: self.plain(), record: Record { message: Cow::Borrowed(line), ..Record::default() } };
+        }
         let (format, record) = self.parse(line.trim_ascii());
         Line::Head { format, record }
+    }
+
+    /// Takes every line for a message without time and level.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        Self { bare: true, ..self }
     }
 
     /// A moment that the coming lines lie near to: times without a year are given the year that brings them closest to it.
@@ -121,6 +132,11 @@ impl LineReader {
     /// The name of a format by its index.
     pub fn format_name(&self, format: usize) -> &str {
         ALL[format].name()
+    }
+
+    /// The index of the format of lines without structure.
+    pub fn plain(&self) -> usize {
+        ALL.len() - 1
     }
 
     /// How many formats there are: indexes are smaller.

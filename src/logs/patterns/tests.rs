@@ -11,7 +11,8 @@ static SEED: LazyLock<Patterns> = LazyLock::new(|| Patterns::new(PatternSet::See
 
 fn names<'p>(patterns: &'p Patterns, message: &str) -> Vec<&'p str> {
     let mut out = Vec::new();
-    patterns.matching(message.as_bytes(), |index| out.push(patterns.names()[index].as_str()));
+    let bits = patterns.matching(message.as_bytes());
+    out.extend((0..64).filter(|index| bits >> index & 1 == 1).map(|index: usize| patterns.names()[index].as_str()));
     out
 }
 

@@ -1,0 +1,100 @@
+//! From lines to records: what goes on with a record is added to the one before it.
+//!
+//! Works on blocks that begin with a record (see [`super::blocks`]), so that the records of a file do not depend on how it was cut.
+
+use super::{
+    blocks::{self, Block, MAX_RECORD_BYTES},
+    formats::{Line, LineReader, Record},
+    years::Years,
+};
+
+/// A record and where it stands.
+pub(crate) struct Folded<'b> {
+    /// Index of the format that read it.
+    pub(crate) format: usize,
+    /// What its first line says.
+    pub(crate) record: Record<'b>,
+    /// Its further lines, each ended by a newline.
+    pub(crate) more: &'b [u8],
+    /// Where its first line begins in the block, and where that line ends.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// The first line's number in the block, from 0.
+    pub(crate) line: u64,
+}
+
+/// What of a block is no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Lost {
+    /// Lines, blank ones too.
+    pub(crate) lines: u64,
+    /// Lines at a file's beginning that go on with a record of another file.
+    pub(crate) fragments: u64,
+}
+
+/// The first line of a record whose end is not known yet.
+struct Open<'b> {
+    format: usize,
+    record: Record<'b>,
+    start: usize,
+    end: usize,
+    line: u64,
+}
+
+/// Folds lines. Keeps its buffer from block to block.
+#[derive(Default)]
+pub(crate) struct Folder {
+    more: Vec<u8>,
+}
+
+impl Folder {
+    /// Gives each record of the block to `each`.
+    pub(crate) fn block<'b>(&mut self, block: &'b Block, reader: &mut LineReader, years: &Years, mut each: impl FnMut(&Folded<'_>)) -> Lost {
+        let bytes: &'b [u8] = block.bytes();
+        let mut lost = Lost::default();
+        let mut open: Option<Open<'b>> = None;
+        let mut before = None;
+        let mut year = years.from(block.offset);
+        year.enter(block.offset, reader);
+        self.more.clear();
+        for (start, line) in blocks::lines(bytes) {
+            let number = lost.lines;
+            lost.lines += 1;
+            if line.trim_ascii().is_empty() {
+                before = Some(line);
+                continue;
+            }
+            year.enter(block.offset + start as u64, reader);
+            let end = start + line.len();
+            match reader.read(line, before) {
+                Line::Head { format, record } => {
+                    self.close(open.take(), &mut each);
+                    open = Some(Open { format, record, start, end, line: number });
+                }
+                Line::More(text) => match &open {
+                    Some(record) if end - record.start <= MAX_RECORD_BYTES => {
+                        self.more.extend_from_slice(&text);
+                        self.more.push(b'\n');
+                    }
+                    Some(_) => {}
+                    None if line[0].is_ascii_whitespace() => lost.fragments += 1,
+                    None => {
+                        let record = Record { message: text, ..Record::default() };
+                        open = Some(Open { format: reader.plain(), record, start, end, line: number });
+                    }
+                },
+                Line::Frame => {}
+            }
+            before = Some(line);
+        }
+        self.close(open, &mut each);
+        lost
+    }
+
+    fn close(&mut self, open: Option<Open<'_>>, each: &mut impl FnMut(&Folded<'_>)) {
+        if let Some(Open { format, record, start, end, line }) = open {
+            each(&Folded { format, record, more: &self.more, start, end, line });
+            self.more.clear();
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! From an opened file to what reading it takes: its format, the years of its dates, its span, and which part of it a window needs.
+
+use std::io::{self, Read};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    blocks::Bytes,
+    engine::Part,
+    formats::LineReader,
+    input::{Input, Stream},
+    seek::{self, Range, Seeker},
+    sources::file::Opened,
+    time::Nanos,
+    window::Window,
+    years::{Probe, Years},
+};
+
+/// How much of a file's beginning votes on its format.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// How much of a file's end is searched for its last timestamp.
+const TAIL_BYTES: u64 = 64 << 10;
+
+/// A file, ready to be read.
+pub(crate) struct Ready {
+    /// As it is shown.
+    pub(crate) path: String,
+    pub(crate) input: Input,
+    pub(crate) reader: LineReader,
+    probes: Vec<Probe>,
+    years: Years,
+    /// The first and last time, as far as they can be known without reading all of it.
+    pub(crate) span: Option<(Nanos, Nanos)>,
+    /// The part that is read; none: all.
+    pub(crate) range: Option<Range>,
+}
+
+impl Ready {
+    /// Looks at the beginning, the end and some places between.
+    ///
+    /// # Errors
+    /// Why the file cannot be read at all.
+    pub(crate) fn new(opened: Opened, zone: TimeZone, now: Timestamp) -> io::Result<Self> {
+        let written = opened.file.metadata().ok().and_then(|m| m.modified().ok()).and_then(|at| Timestamp::try_from(at).ok()).unwrap_or(now).min(now);
+        let input = Input::new(opened.file, opened.bytes)?;
+        let reader = LineReader::detect(&head(&input), zone);
+        let mut ready = Self { path: opened.path, input, reader, probes: Vec::new(), years: Years::default(), span: None, range: None };
+        ready.look_around(written);
+        Ok(ready)
+    }
+
+    /// Bytes on disk of a file that can be read anywhere.
+    fn seekable_bytes(&self) -> Option<u64> {
+        self.input.bytes().filter(|_| self.input.is_seekable())
+    }
+
+    fn look_around(&mut self, written: Timestamp) {
+        let mut reader = self.reader.clone();
+        if let Some(bytes) = self.seekable_bytes() {
+            self.probes = Seeker::new(&self.input, bytes, reader.clone()).probes();
+        } else if reader.is_yearless() {
+            self.probes = stream_probes(&self.input, &mut reader);
+        }
+        if reader.is_yearless() {
+            self.years = Years::new(&self.probes, written, &mut reader);
+        }
+        self.span = self.first_time(&mut reader).zip(self.last_time(&mut reader));
+    }
+
+    fn first_time(&mut self, reader: &mut LineReader) -> Option<Nanos> {
+        let probe = self.probes.first()?;
+        self.years.from(probe.offset).enter(probe.offset, reader);
+        super::years::time_of(probe.line(), reader)
+    }
+
+    fn last_time(&self, reader: &mut LineReader) -> Option<Nanos> {
+        let bytes = self.seekable_bytes()?;
+        let offset = bytes.saturating_sub(TAIL_BYTES);
+        let mut tail = vec![0; usize::try_from(bytes - offset).ok()?];
+        let filled = seek::read_full(&self.input, &mut tail, offset).ok()?;
+        seek::last_time(&tail[..filled], offset, &self.years, reader)
+    }
+
+    /// Finds the part that a bounded window needs, if the file is sorted and large enough to be worth it.
+    pub(crate) fn narrow(&mut self, window: &Window) {
+        let Some(bytes) = self.seekable_bytes().filter(|bytes| window.is_bounded() && *bytes > seek::LEAST_BYTES) else { return };
+        self.range = Seeker::new(&self.input, bytes, self.reader.clone()).range(&self.probes, &self.years, window);
+    }
+
+    /// What the engine reads.
+    pub(crate) fn part(&self) -> Part<'_> {
+        let whole = Range { start: 0, end: self.input.bytes().unwrap_or(u64::MAX) };
+        let range = self.range.unwrap_or(whole);
+        let input = &self.input;
+        let open = move || -> io::Result<Box<dyn Bytes + '_>> {
+            Ok(if input.is_seekable() { Box::new(Slice { input, start: range.start, at: range.start, end: range.end }) } else { Box::new(input.stream()?) })
+        };
+        Part {
+            path: self.path.clone(),
+            reader: self.reader.clone(),
+            years: self.years.clone(),
+            start: range.start,
+            bytes: if self.input.bytes().is_some() { range.end - range.start } else { 0 },
+            open: Box::new(open),
+        }
+    }
+}
+
+/// The first decoded bytes; fewer where reading fails, which reading the whole will then report.
+fn head(input: &Input) -> Vec<u8> {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    if let Ok(stream) = input.stream() {
+        let _ = stream.take(HEAD_BYTES as u64).read_to_end(&mut head);
+    }
+    head
+}
+
+/// Lines of a stream with a time, one in so many bytes.
+fn stream_probes(input: &Input, reader: &mut LineReader) -> Vec<Probe> {
+    let Ok(mut stream) = input.stream() else { return Vec::new() };
+    let (mut probes, mut offset) = (Vec::new(), 0);
+    let mut buffer = vec![0; HEAD_BYTES];
+    loop {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match stream.read(&mut buffer[filled..]) {
+                Ok(0) | Err(_) => break,
+                Ok(read) => filled += read,
+            }
+        }
+        let bytes = &buffer[..filled];
+        let start = if offset == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(filled, |at| at + 1) };
+        if offset == 0 {
+            probes.extend(Probe::all(bytes, 0, reader));
+        } else {
+            probes.extend(Probe::first(&bytes[start..], offset + start as u64, reader));
+        }
+        offset += filled as u64;
+        if filled < buffer.len() {
+            return probes;
+        }
+    }
+}
+
+/// A stretch of a seekable input.
+struct Slice<'a> {
+    input: &'a Input,
+    start: u64,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Slice<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.input.read_at(&mut buffer[..most], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Bytes for Slice<'_> {
+    fn consumed(&self) -> u64 {
+        self.at - self.start
+    }
+}
+
+impl Bytes for Stream {
+    fn consumed(&self) -> u64 {
+        Self::consumed(self)
+    }
+}

@@ -1,0 +1,115 @@
+//! Which year the dates of a file mean that have none.
+//!
+//! The last date is the latest that is not after the file was last written; earlier ones follow backwards, each at most a month after and
+//! eleven months before the one behind it, which keeps the file in order and forgives some disorder. So a file may span any number of
+//! years, as long as it does not fall silent for eleven months.
+//!
+//! **Invariant:** the year of a line depends on its place in the file alone, not on which part of the file is read.
+
+use jiff::Timestamp;
+
+use super::{
+    blocks,
+    formats::{Line, LineReader},
+    time::{self, Nanos, SECOND},
+};
+
+/// Days in nanoseconds.
+const DAY: i64 = 86_400 * SECOND;
+
+/// A year is given by a moment half a year away from both its ends.
+const HALF_YEAR: i64 = 183 * DAY;
+
+/// How much later than its successor a line may be.
+const DISORDER: i64 = 30 * DAY;
+
+/// Clocks differ: a last line is not taken for a year old because it is a little ahead.
+const AHEAD: i64 = DAY;
+
+/// Of a line only this much is kept to read its date.
+const LONGEST_PROBE_BYTES: usize = 256;
+
+/// A line and where it stands.
+pub(crate) struct Probe {
+    pub(crate) offset: u64,
+    line: Vec<u8>,
+}
+
+impl Probe {
+    /// The line, cut.
+    pub(crate) fn line(&self) -> &[u8] {
+        &self.line
+    }
+
+    /// The first line of these that says a time, if any; `bytes` begin at `offset` of the file, with a whole line.
+    pub(crate) fn first(bytes: &[u8], offset: u64, reader: &mut LineReader) -> Option<Self> {
+        blocks::lines(bytes).find_map(|(at, line)| Self::of(line, offset + at as u64, reader))
+    }
+
+    /// All lines of these that say a time.
+    pub(crate) fn all(bytes: &[u8], offset: u64, reader: &mut LineReader) -> Vec<Self> {
+        blocks::lines(bytes).filter_map(|(at, line)| Self::of(line, offset + at as u64, reader)).collect()
+    }
+
+    fn of(line: &[u8], offset: u64, reader: &mut LineReader) -> Option<Self> {
+        reader.set_near(Some(0));
+        time_of(line, reader)?;
+        Some(Self { offset, line: line[..line.len().min(LONGEST_PROBE_BYTES)].to_vec() })
+    }
+}
+
+/// Moments that the lines from a place on lie near to. Empty for files whose dates have years.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Years {
+    near: Vec<(u64, Nanos)>,
+}
+
+impl Years {
+    /// From probes in the order of the file. `written` is the latest moment that its last line can mean.
+    pub(crate) fn new(probes: &[Probe], written: Timestamp, reader: &mut LineReader) -> Self {
+        let mut near = Vec::with_capacity(probes.len());
+        let mut latest = time::nanos(written).saturating_add(AHEAD);
+        for probe in probes.iter().rev() {
+            reader.set_near(Some(latest.saturating_sub(HALF_YEAR)));
+            if let Some(at) = time_of(&probe.line, reader) {
+                near.push((probe.offset, at));
+                latest = at.saturating_add(DISORDER);
+            }
+        }
+        near.reverse();
+        Self { near }
+    }
+
+    /// A cursor for lines from `offset` on.
+    pub(crate) fn from(&self, offset: u64) -> Cursor<'_> {
+        let next = self.near.partition_point(|(at, _)| *at <= offset);
+        // What stands before the first probe is near to it.
+        Cursor { near: &self.near, next: next.saturating_sub(1) }
+    }
+}
+
+/// Tells a reader, line by line, where it is in time.
+pub(crate) struct Cursor<'y> {
+    near: &'y [(u64, Nanos)],
+    next: usize,
+}
+
+impl Cursor<'_> {
+    /// A line at this offset is read next; offsets ascend.
+    pub(crate) fn enter(&mut self, offset: u64, reader: &mut LineReader) {
+        while let Some((at, near)) = self.near.get(self.next)
+            && (*at <= offset || self.next == 0)
+        {
+            reader.set_near(Some(*near));
+            self.next += 1;
+        }
+    }
+}
+
+/// The time of a line that begins a record.
+pub(crate) fn time_of(line: &[u8], reader: &mut LineReader) -> Option<Nanos> {
+    match reader.read(line, None) {
+        Line::Head { record, .. } => record.time,
+        Line::More(_) | Line::Frame => None,
+    }
+}
