@@ -247,3 +247,5 @@ fn hint(report: &Report) -> Option<String> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod window_tests;

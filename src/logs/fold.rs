@@ -16,9 +16,8 @@ pub(crate) struct Folded<'b> {
     pub(crate) record: Record<'b>,
     /// Its further lines, each ended by a newline.
     pub(crate) more: &'b [u8],
-    /// Where its first line begins in the block, and where that line ends.
+    /// Where its first line begins in the block.
     pub(crate) start: usize,
-    pub(crate) end: usize,
     /// The first line's number in the block, from 0.
     pub(crate) line: u64,
 }
@@ -37,7 +36,6 @@ struct Open<'b> {
     format: usize,
     record: Record<'b>,
     start: usize,
-    end: usize,
     line: u64,
 }
 
@@ -65,14 +63,13 @@ impl Folder {
                 continue;
             }
             year.enter(block.offset + start as u64, reader);
-            let end = start + line.len();
             match reader.read(line, before) {
                 Line::Head { format, record } => {
                     self.close(open.take(), &mut each);
-                    open = Some(Open { format, record, start, end, line: number });
+                    open = Some(Open { format, record, start, line: number });
                 }
                 Line::More(text) => match &open {
-                    Some(record) if end - record.start <= MAX_RECORD_BYTES => {
+                    Some(record) if start + line.len() - record.start <= MAX_RECORD_BYTES => {
                         self.more.extend_from_slice(&text);
                         self.more.push(b'\n');
                     }
@@ -80,7 +77,7 @@ impl Folder {
                     None if line[0].is_ascii_whitespace() => lost.fragments += 1,
                     None => {
                         let record = Record { message: text, ..Record::default() };
-                        open = Some(Open { format: reader.plain(), record, start, end, line: number });
+                        open = Some(Open { format: reader.plain(), record, start, line: number });
                     }
                 },
                 Line::Frame => {}
@@ -92,8 +89,8 @@ impl Folder {
     }
 
     fn close(&mut self, open: Option<Open<'_>>, each: &mut impl FnMut(&Folded<'_>)) {
-        if let Some(Open { format, record, start, end, line }) = open {
-            each(&Folded { format, record, more: &self.more, start, end, line });
+        if let Some(Open { format, record, start, line }) = open {
+            each(&Folded { format, record, more: &self.more, start, line });
             self.more.clear();
         }
     }

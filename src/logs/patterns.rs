@@ -3,9 +3,8 @@
 //! `seed` is the substring reading that older reports used; `default` matches at token boundaries, so that `429` inside an id says
 //! nothing. Only a status 429 is told by code: its neighbours matter more than a regular expression can say. Patterns look at the message of a record only.
 //!
-//! A vector search looks for the literals of all built-in patterns together, over a whole block; only lines that it hits are looked at
-//! again, by one automaton that tells which patterns' literals they hold, and then by those patterns' expressions. The user's own
-//! expressions run on every message.
+//! A vector search looks for the literals of all built-in patterns together, over a whole block; an expression runs only on messages
+//! that hold one of its literals. The user's own expressions run on every message.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -143,7 +142,7 @@ pub struct Patterns {
     names: Vec<String>,
     regexes: Vec<Regex>,
     prefilter: AhoCorasick,
-    /// For each needle the built-in patterns that it may lead to, one bit each.
+    /// For each needle the built-in patterns that it, or one that begins alike, may lead to: one bit each.
     leads: Vec<u16>,
     /// The pattern that an HTTP status 429 belongs to, where it is told from other numbers.
     status: Option<usize>,
@@ -186,8 +185,10 @@ impl Patterns {
         let prefilter =
             AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(needles.keys()).expect("a few literals always build");
         let blocks = packed::Config::new().heuristic_pattern_limits(false).builder().extend(needles.keys()).build();
+        // Of needles that begin alike, the search of a block finds one.
+        let leads = needles.iter().map(|(needle, _)| needles.iter().filter(|(other, _)| needle.starts_with(*other) || other.starts_with(needle)).fold(0, |bits, (_, lead)| bits | lead)).collect();
         let status = if set == PatternSet::Default { names.iter().position(|name| name == "rate_limit") } else { None };
-        Ok(Self { names, regexes, prefilter, leads: needles.into_values().collect(), status, blocks })
+        Ok(Self { names, regexes, prefilter, leads, status, blocks })
     }
 
     /// Names by index.
@@ -195,24 +196,29 @@ impl Patterns {
         &self.names
     }
 
-    /// Whether [`Self::may_match`] says nothing: the user's own expressions have no needles.
-    pub(crate) fn looks_at_every_message(&self) -> bool {
-        self.regexes.len() > BUILT_IN.len() || self.blocks.is_none()
-    }
-
-    /// Whether a line of the block may match a built-in pattern. Lines are asked for in order; the block is searched once, for all of them.
-    pub(crate) fn may_match(&self, hits: &mut Hits, block: &[u8], line: Range<usize>) -> bool {
+    /// The patterns that a message matches which stands in the block at `message`, without line breaks. Messages are asked for in order; the
+    /// block is searched once, for all of them.
+    pub(crate) fn matching_in(&self, hits: &mut Hits, block: &[u8], message: Range<usize>) -> u64 {
+        if self.blocks.is_none() || self.regexes.len() > BUILT_IN.len() {
+            return self.matching(&block[message]);
+        }
         if hits.fresh {
             hits.fresh = false;
             self.search(hits, block);
         }
-        while hits.at.get(hits.next).is_some_and(|at| (*at as usize) < line.start) {
+        let mut candidates = 0;
+        while let Some((at, leads)) = hits.at.get(hits.next)
+            && (*at as usize) < message.end
+        {
+            if *at as usize >= message.start {
+                candidates |= leads;
+            }
             hits.next += 1;
         }
-        hits.at.get(hits.next).is_some_and(|at| (*at as usize) < line.end)
+        if candidates == 0 { 0 } else { self.confirm(&block[message], candidates) }
     }
 
-    /// One hit a line: where the first needle of it is.
+    /// Where needles begin, and the patterns that they lead to. One that reaches over the end of a message does no harm.
     fn search(&self, hits: &mut Hits, block: &[u8]) {
         let Some(blocks) = &self.blocks else { return };
         hits.lower.clear();
@@ -220,26 +226,31 @@ impl Patterns {
         hits.lower.make_ascii_lowercase();
         let mut from = 0;
         while let Some(found) = blocks.find_in(&hits.lower, Span { start: from, end: hits.lower.len() }) {
-            hits.at.push(u32::try_from(found.start()).unwrap_or(u32::MAX));
-            match memchr::memchr(b'\n', &hits.lower[found.start()..]) {
-                Some(newline) => from = found.start() + newline + 1,
-                None => break,
+            hits.at.push((u32::try_from(found.start()).unwrap_or(u32::MAX), self.leads[found.pattern().as_usize()]));
+            // Needles overlap: `unauthorized` and `auth`.
+            from = found.start() + 1;
+        }
+    }
+
+    /// Those of the candidates that a line of a message matches.
+    fn confirm(&self, line: &[u8], mut candidates: u16) -> u64 {
+        let mut matched = 0;
+        while candidates != 0 {
+            let index = candidates.trailing_zeros() as usize;
+            candidates &= candidates - 1;
+            if self.regexes[index].is_match(line) || self.status == Some(index) && holds_status_429(line) {
+                matched |= 1 << index;
             }
         }
+        matched
     }
 
     /// The patterns that a line of a message matches: bit by index.
     pub(crate) fn matching(&self, line: &[u8]) -> u64 {
         let mut matched = 0;
         if self.prefilter.is_match(line) {
-            let mut candidates = self.prefilter.find_overlapping_iter(line).fold(0, |bits: u16, found| bits | self.leads[found.pattern().as_usize()]);
-            while candidates != 0 {
-                let index = candidates.trailing_zeros() as usize;
-                candidates &= candidates - 1;
-                if self.regexes[index].is_match(line) || self.status == Some(index) && holds_status_429(line) {
-                    matched |= 1 << index;
-                }
-            }
+            let candidates = self.prefilter.find_overlapping_iter(line).fold(0, |bits: u16, found| bits | self.leads[found.pattern().as_usize()]);
+            matched |= self.confirm(line, candidates);
         }
         for (index, regex) in self.regexes.iter().enumerate().skip(BUILT_IN.len()) {
             matched |= u64::from(regex.is_match(line)) << index;
@@ -252,7 +263,7 @@ impl Patterns {
 #[derive(Default)]
 pub(crate) struct Hits {
     lower: Vec<u8>,
-    at: Vec<u32>,
+    at: Vec<(u32, u16)>,
     next: usize,
     /// The block was not searched yet.
     fresh: bool,

@@ -3,6 +3,8 @@
 //! **Invariant:** all that is kept is a sum, a minimum or a maximum, so the answer does not depend on how the work was cut, in which
 //! order it was done, or on how many threads; and memory is bounded by the caps of the groups and the timeline, whatever the input.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{
@@ -228,16 +230,24 @@ impl Tally {
 
 /// The patterns that a record matches, one bit each.
 fn matched(plan: &Plan, folded: &Folded<'_>, hits: &mut Hits, block: &[u8]) -> u64 {
-    let mut bits = 0;
-    // A message that is not as it stands in the block (escapes undone, colours taken out) may say more than the block does.
-    let changed = matches!(folded.record.message, std::borrow::Cow::Owned(_));
-    if changed || plan.patterns.looks_at_every_message() || plan.patterns.may_match(hits, block, folded.start..folded.end) {
-        bits |= plan.patterns.matching(&folded.record.message);
-    }
+    let message = &folded.record.message;
+    let mut bits = match place_in(block, message) {
+        Some(place) => plan.patterns.matching_in(hits, block, place),
+        // It is not as it stands in the block: escapes were undone, or colours taken out.
+        _ => blocks::lines(message).fold(0, |bits, (_, line)| bits | plan.patterns.matching(line)),
+    };
     for (_, line) in blocks::lines(folded.more) {
         bits |= plan.patterns.matching(line);
     }
     bits
+}
+
+/// Where a text stands in the block that it may be a part of.
+fn place_in(block: &[u8], text: &Cow<'_, [u8]>) -> Option<Range<usize>> {
+    let Cow::Borrowed(text) = text else { return None };
+    let start = (text.as_ptr() as usize).checked_sub(block.as_ptr() as usize)?;
+    let end = start + text.len();
+    (end <= block.len()).then_some(start..end)
 }
 
 fn class(plan: &Plan, level: Option<Level>, matched: u64) -> Option<Class> {

@@ -17,7 +17,7 @@ fn parity() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-fn logs(settings: Settings, block_bytes: usize) -> Logs {
+pub(super) fn logs(settings: Settings, block_bytes: usize) -> Logs {
     let ports = Ports { clock: Arc::new(FakeClock::at("2026-11-20T12:00:00Z")), ..Ports::real() };
     let redactor = Redactor::with_secrets([&Secret::new("canary-secret")]);
     let mut logs = Logs::new(settings, &ports, Arc::new(redactor)).unwrap();
@@ -25,30 +25,30 @@ fn logs(settings: Settings, block_bytes: usize) -> Logs {
     logs
 }
 
-fn utc() -> Settings {
+pub(super) fn utc() -> Settings {
     Settings { timezone: Some("UTC".into()), ..Settings::default() }
 }
 
-fn analyse_with(logs: &Logs, request: Request) -> Result<Report, LogsError> {
+pub(super) fn analyse_with(logs: &Logs, request: Request) -> Result<Report, LogsError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(logs.analyse(request, CancellationToken::new(), None))
 }
 
 /// A folder with one log.
-struct Log(tempfile::TempDir);
+pub(super) struct Log(tempfile::TempDir);
 
 impl Log {
-    fn new(text: impl AsRef<[u8]>) -> Self {
+    pub(super) fn new(text: impl AsRef<[u8]>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("app.log"), text).unwrap();
         Self(dir)
     }
 
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         self.0.path().join("app.log").to_str().unwrap().to_owned()
     }
 
-    fn request(&self) -> Request {
+    pub(super) fn request(&self) -> Request {
         Request::new(vec![self.path()], Access::Anyone)
     }
 
