@@ -10,8 +10,12 @@ pub mod advice;
 mod analyse;
 pub mod error;
 pub mod formats;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the report"))]
+pub(crate) mod insight;
 pub mod level;
 pub mod patterns;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the report"))]
+mod pulse;
 pub mod report;
 mod scan;
 pub mod settings;

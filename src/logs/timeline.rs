@@ -38,7 +38,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.total += other.total;
         self.errors += other.errors;
         self.warnings += other.warnings;
@@ -178,7 +178,19 @@ mod tests {
 
     #[test]
     fn automatic_width_is_the_finest_that_gives_at_most_eighty() {
-        for (span, width) in [(0, 1), (79, 1), (80, 5), (79 * 5, 5), (80 * 5, 15), (79 * 15, 15), (79 * 60, 60), (80 * 60, 300), (79 * 3_600, 3_600), (80 * 3_600, 21_600), (400 * 86_400, 691_200)] {
+        for (span, width) in [
+            (0, 1),
+            (79, 1),
+            (80, 5),
+            (79 * 5, 5),
+            (80 * 5, 15),
+            (79 * 15, 15),
+            (79 * 60, 60),
+            (80 * 60, 300),
+            (79 * 3_600, 3_600),
+            (80 * 3_600, 21_600),
+            (400 * 86_400, 691_200),
+        ] {
             let (got, buckets) = timeline(None, [0, span]).finish();
             assert_eq!(got.as_secs(), width, "{span}");
             assert_eq!(buckets.iter().map(|b| b.1.total).sum::<u64>(), 2);
