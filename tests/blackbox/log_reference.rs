@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs};
 use serde_json::Value;
 
 use crate::support::{
-    log_hostile::{self, Dice, Recipe, START},
+    log_hostile::{self, Dice, Recipe},
     log_reference::{self, Counted, Settings},
     sandbox::Sandbox,
 };
@@ -36,14 +36,15 @@ fn recipe(seed: u64) -> Recipe {
     Recipe { seed, lines: 1 + dice.roll(most), json: [0, 5, 10][usize::try_from(seed % 3).unwrap()], sorted: dice.one_in(2), long }
 }
 
-fn settings(dice: &mut Dice, seed: bool, windowed: bool) -> Settings {
-    let (from, length) = (i64::try_from(dice.roll(200_000)).unwrap(), i64::try_from(dice.roll(100_000)).unwrap());
-    Settings {
-        zone_seconds: if dice.one_in(3) { 8 * 3_600 } else { 0 },
-        bucket_seconds: if dice.one_in(2) { 3_600 } else { 900 },
-        window: windowed.then(|| ((START + from) * NANOS, (START + from + length) * NANOS)),
-        seed,
-    }
+/// How to read these files. A window begins and ends at times of their records, where being inclusive matters.
+fn settings(dice: &mut Dice, seed: bool, windowed: bool, files: &[&[u8]]) -> Settings {
+    let zone_seconds = if dice.one_in(3) { 8 * 3_600 } else { 0 };
+    let bucket_seconds = if dice.one_in(2) { 3_600 } else { 900 };
+    let times = || files.iter().flat_map(|file| log_reference::records(file, zone_seconds, false)).filter_map(|record| record.time);
+    let ends = if windowed { times().collect::<Vec<_>>() } else { Vec::new() };
+    let mut end = || usize::try_from(dice.roll(ends.len() as u64)).unwrap();
+    let window = (!ends.is_empty()).then(|| (ends[end()], ends[end()])).map(|(a, b)| (a.min(b), a.max(b)));
+    Settings { zone_seconds, bucket_seconds, window, seed }
 }
 
 /// Runs the binary with each number of threads; all answer the same, byte for byte.
@@ -121,7 +122,7 @@ fn check(sandbox: &Sandbox, threads: &[Vec<String>], recipe: &Recipe, sum: &mut 
     fs::write(sandbox.path(&name), &bytes).unwrap();
     let mut dice = Dice::new(recipe.seed + 7);
     for (seed, windowed) in [(true, false), (false, false), (recipe.seed % 2 == 0, true)] {
-        let settings = settings(&mut dice, seed, windowed);
+        let settings = settings(&mut dice, seed, windowed, &[&bytes]);
         let want = compare(sandbox, threads, &[(&name, &bytes)], &settings, &format!("{recipe:?}"));
         for (name, n) in want.levels.into_iter().chain(want.patterns) {
             *sum.entry(name).or_default() += n;
@@ -157,7 +158,7 @@ fn counts_of_many_files_add_up_as_the_reference_adds() {
     }
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
     for seed in [true, false] {
-        compare(&sandbox, &threads, &files, &settings(&mut Dice::new(1), seed, false), "twenty files");
+        compare(&sandbox, &threads, &files, &settings(&mut Dice::new(1), seed, false, &[]), "twenty files");
     }
 }
 

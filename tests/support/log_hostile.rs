@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 /// Seconds since 1970 at which the files begin: 2026-11-20.
-pub(crate) const START: i64 = 1_795_132_800;
+const START: i64 = 1_795_132_800;
 
 /// Seconds that they span.
 const SPAN: u64 = 3 * 86_400;
