@@ -19,6 +19,10 @@ mod ground;
 mod guards;
 #[path = "blackbox/health.rs"]
 mod health;
+#[path = "blackbox/log_memory.rs"]
+mod log_memory;
+#[path = "blackbox/log_reference.rs"]
+mod log_reference;
 #[path = "blackbox/mcp_stdio.rs"]
 mod mcp_stdio;
 #[path = "blackbox/recovery.rs"]
