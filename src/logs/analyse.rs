@@ -2,9 +2,8 @@
 //!
 //! Blocks; the service in `mod.rs` runs it on a thread of its own.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::FileExt;
+use std::cell::Cell;
+use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use super::{
     Progress, Request,
     error::LogsError,
     formats::{self, LineReader},
+    input::{Input, Stream},
     patterns::Patterns,
     report::{self, FileReport, Frame, Report, SkippedFile},
     scan::{self, Ended, Limits},
@@ -43,8 +43,20 @@ pub(crate) struct Job {
 
 /// A file and how to read its lines.
 struct Ready {
-    opened: Opened,
+    path: String,
+    input: Input,
     reader: LineReader,
+}
+
+/// A stream that tells somebody else how much of the file it consumed.
+struct Watched<'a>(Stream, &'a Cell<u64>);
+
+impl Read for Watched<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(out);
+        self.1.set(self.0.consumed());
+        read
+    }
 }
 
 /// How reading all files went.
@@ -74,12 +86,16 @@ impl Job {
             _ => zone,
         };
         let mut ready = Vec::with_capacity(files.len());
+        let mut skipped: Vec<SkippedFile> = skipped.into_iter().map(SkippedFile::from).collect();
         for opened in files {
-            ready.push(prepare(opened, request.timezone.as_deref(), &zone)?);
+            match prepare(opened, request.timezone.as_deref(), &zone)? {
+                Ok(one) => ready.push(one),
+                Err(unreadable) => skipped.push(unreadable),
+            }
         }
         let anchor = match request.anchor {
             Anchor::Now => self.now,
-            Anchor::End => end_of(&mut ready).and_then(|nanos| Timestamp::from_nanosecond(i128::from(nanos)).ok()).unwrap_or(self.now),
+            Anchor::End => self.end_of(&mut ready, deadline).and_then(|nanos| Timestamp::from_nanosecond(i128::from(nanos)).ok()).unwrap_or(self.now),
         };
         let window = Window::parse(request.since.as_deref(), request.from.as_deref(), request.to.as_deref(), &zone, anchor)?;
         let plan = Plan { window, patterns: Arc::clone(&self.patterns), bucket, redactor: Arc::clone(&self.redactor) };
@@ -98,49 +114,56 @@ impl Job {
     }
 
     fn read_all(&self, plan: &Plan, ready: Vec<Ready>, deadline: Option<Instant>) -> Outcome {
-        let total = ready.iter().map(|r| r.opened.bytes.unwrap_or_default()).sum();
+        let total = ready.iter().map(|r| r.input.bytes().unwrap_or_default()).sum();
         let mut outcome = Outcome { tally: Tally::new(plan, 0), files: Vec::new(), unread: Vec::new(), partial: None };
         let (mut done, mut stopped) = (0, None);
-        for (index, Ready { opened, mut reader }) in ready.into_iter().enumerate() {
+        for (index, Ready { path, input, mut reader }) in ready.into_iter().enumerate() {
             if let Some(why) = &stopped {
-                outcome.unread.push(SkippedFile { path: opened.path, reason: format!("not read: {why}") });
+                outcome.unread.push(SkippedFile { path, reason: format!("not read: {why}") });
                 continue;
             }
             let mut tally = Tally::new(plan, index);
             let limits = Limits { block_bytes: self.block_bytes, cancel: &self.cancel, deadline };
-            let mut read = 0;
-            let result = scan::blocks((&opened.file).take(opened.bytes.unwrap_or(u64::MAX)), &limits, |block, bytes| {
-                tally.block(plan, &mut reader, block);
-                read = bytes;
-                if let Some(progress) = &self.progress {
-                    progress(Progress { path: opened.path.clone(), bytes: done + bytes, total_bytes: total });
-                }
+            let read = Cell::new(0);
+            let result = input.stream().and_then(|stream| {
+                scan::blocks(Watched(stream, &read), &limits, |block, _| {
+                    tally.block(plan, &mut reader, block);
+                    if let Some(progress) = &self.progress {
+                        progress(Progress { path: path.clone(), bytes: done + read.get(), total_bytes: total });
+                    }
+                })
             });
             let mut notes = Vec::new();
             match result {
                 Ok(scanned) => {
-                    read = scanned.bytes;
                     stopped = why_stopped(scanned.ended, self.settings.max_seconds);
                     if scanned.cut_lines > 0 {
                         notes.push(format!("{} lines longer than 1 MiB were cut", scanned.cut_lines));
                     }
-                    if scanned.ended == Ended::Finished && opened.bytes.is_some_and(|bytes| bytes > read) {
+                    // What follows packed data and is none is not read.
+                    if scanned.ended == Ended::Finished && input.is_seekable() && input.bytes().is_some_and(|bytes| bytes > read.get()) {
                         notes.push("it shrank while it was read".to_owned());
                     }
                 }
                 Err(error) => {
-                    notes.push(format!("reading failed after {read} bytes: {error}"));
+                    notes.push(format!("reading failed after {} bytes: {error}", read.get()));
                     outcome.partial.get_or_insert_with(|| "a file could not be read to its end; see its note".to_owned());
                 }
             }
-            done += read;
-            outcome.files.push(file_report(opened.path, read, &tally, &notes));
+            done += read.get();
+            outcome.files.push(file_report(path, read.get(), &tally, &notes));
             outcome.tally.merge(tally);
         }
         if let Some(why) = stopped {
             outcome.partial = Some(format!("{why}; {done} of {total} bytes were read"));
         }
         outcome
+    }
+
+    /// The last timestamp of all files.
+    fn end_of(&self, ready: &mut [Ready], deadline: Option<Instant>) -> Option<Nanos> {
+        let is_over = || self.cancel.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        ready.iter_mut().filter_map(|Ready { input, reader, .. }| last_time(input, reader, &is_over)).max()
     }
 }
 
@@ -176,42 +199,76 @@ fn shared_zone(files: &[Opened]) -> Option<&str> {
     files.iter().all(|file| file.timezone.as_deref() == Some(first)).then_some(first)
 }
 
-/// The reader of a file's lines: format from its first lines; zone from the request, its source, or the default.
-pub(crate) fn reader_of(opened: &Opened, requested_zone: Option<&str>, default: &TimeZone) -> Result<LineReader, LogsError> {
+/// The file and the reader of its lines: format from the first lines; zone from the request, its source, or the default. The inner
+/// error is that of a file that cannot be read.
+pub(crate) fn input_of(opened: Opened, requested_zone: Option<&str>, default: &TimeZone) -> Result<io::Result<(Input, LineReader)>, LogsError> {
     let zone = match (requested_zone, &opened.timezone) {
         (None, Some(name)) => time::zone(name)?,
         _ => default.clone(),
     };
-    Ok(LineReader::detect(&read_part(&opened.file, 0, HEAD_BYTES), zone))
+    Ok(Input::new(opened.file, opened.bytes).and_then(|input| {
+        let reader = LineReader::detect(&head_of(&input)?, zone);
+        Ok((input, reader))
+    }))
 }
 
-fn prepare(opened: Opened, requested_zone: Option<&str>, default: &TimeZone) -> Result<Ready, LogsError> {
-    let reader = reader_of(&opened, requested_zone, default)?;
-    Ok(Ready { opened, reader })
+fn prepare(opened: Opened, requested_zone: Option<&str>, default: &TimeZone) -> Result<Result<Ready, SkippedFile>, LogsError> {
+    let path = opened.path.clone();
+    Ok(match input_of(opened, requested_zone, default)? {
+        Ok((input, reader)) => Ok(Ready { path, input, reader }),
+        Err(error) => Err(SkippedFile { path, reason: format!("it cannot be read: {error}") }),
+    })
 }
 
-/// Up to `most` bytes from `offset`; fewer at the end or where reading fails, which the scan will then report.
-fn read_part(file: &File, offset: u64, most: usize) -> Vec<u8> {
-    let mut part = vec![0; most];
+/// The beginning; shorter where reading fails, which the scan will then report.
+fn head_of(input: &Input) -> io::Result<Vec<u8>> {
+    let mut stream = input.stream()?;
+    let mut head = vec![0; HEAD_BYTES];
     let mut filled = 0;
-    while filled < most {
-        match file.read_at(&mut part[filled..], offset + filled as u64) {
+    while filled < HEAD_BYTES {
+        match stream.read(&mut head[filled..]) {
             Ok(read) if read > 0 => filled += read,
+            // It reads much and says nothing: there is no head.
             _ => break,
         }
     }
-    part.truncate(filled);
-    part
+    head.truncate(filled);
+    Ok(head)
 }
 
-/// The last timestamp of all files.
-fn end_of(ready: &mut [Ready]) -> Option<Nanos> {
-    let last = |Ready { opened, reader }: &mut Ready| {
-        let start = opened.bytes?.saturating_sub(window::TAIL_BYTES);
-        let tail = read_part(&opened.file, start, usize::try_from(window::TAIL_BYTES).ok()?);
-        window::last_time(&tail, start == 0, reader)
-    };
-    ready.iter_mut().filter_map(last).max()
+/// The last timestamp of a file: from its end, or, where only the front can be read, from all of it.
+fn last_time(input: &Input, reader: &mut LineReader, is_over: &dyn Fn() -> bool) -> Option<Nanos> {
+    let most = usize::try_from(window::TAIL_BYTES).ok()?;
+    let mut tail = vec![0; most];
+    let mut filled = 0;
+    if input.is_seekable() {
+        let start = input.bytes()?.saturating_sub(window::TAIL_BYTES);
+        while filled < most {
+            match input.read_at(&mut tail[filled..], start + filled as u64) {
+                Ok(read) if read > 0 => filled += read,
+                _ => break,
+            }
+        }
+        tail.truncate(filled);
+        return window::last_time(&tail, start == 0, reader);
+    }
+    let mut stream = input.stream().ok()?;
+    let mut is_start = true;
+    tail.resize(2 * most, 0);
+    while !is_over() {
+        match stream.read(&mut tail[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+        if filled == tail.len() {
+            tail.copy_within(most.., 0);
+            (filled, is_start) = (most, false);
+        }
+    }
+    tail.truncate(filled);
+    window::last_time(&tail, is_start, reader)
 }
 
 /// When nothing was in the window: what the log holds. Which call or command would see it, the faces say.

@@ -10,6 +10,7 @@ pub mod advice;
 mod analyse;
 pub mod error;
 pub mod formats;
+mod input;
 pub mod level;
 pub mod patterns;
 pub mod report;
@@ -23,7 +24,6 @@ mod timeline;
 pub mod window;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -215,11 +215,13 @@ impl Logs {
         let zone = analyse::default_zone(&self.settings, timezone)?;
         let finder = sources::file::Finder { access: &Access::Anyone, sources: &self.settings.sources, deadline: None };
         for opened in finder.open(&[path.to_owned()])?.files {
-            let mut reader = analyse::reader_of(&opened, timezone, &zone)?;
+            let path = opened.path.clone();
+            let unreadable = |error: std::io::Error| LogsError::NothingReadable { reasons: vec![format!("{path}: {error}")] };
+            let (input, mut reader) = analyse::input_of(opened, timezone, &zone)?.map_err(unreadable)?;
             let enough = CancellationToken::new();
             let limits = scan::Limits { block_bytes: self.block_bytes, cancel: &enough, deadline: None };
             let mut number = 0;
-            let result = scan::blocks((&opened.file).take(opened.bytes.unwrap_or(u64::MAX)), &limits, |block, _| {
+            let result = scan::blocks(input.stream().map_err(unreadable)?, &limits, |block, _| {
                 for (_, line) in scan::lines(block) {
                     number += 1;
                     let line = line.trim_ascii();
@@ -231,7 +233,7 @@ impl Logs {
                     }
                 }
             });
-            result.map_err(|error| LogsError::NothingReadable { reasons: vec![format!("{}: {error}", opened.path)] })?;
+            result.map_err(unreadable)?;
             if enough.is_cancelled() {
                 break;
             }

@@ -203,6 +203,38 @@ fn several_files_add_up_and_keep_their_places() {
 }
 
 #[test]
+fn a_packed_or_foreign_file_is_read_as_the_plain_one() {
+    let plain = Log::new(THREE.repeat(50)).analyse();
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let utf_16: Vec<u8> = THREE.repeat(50).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let whole = gzip(THREE.repeat(50).as_bytes());
+    for bytes in [whole.clone(), utf_16.clone(), gzip(&utf_16)] {
+        let log = Log::new(&bytes);
+        let mut report = log.analyse();
+        assert_eq!(report.files[0].bytes, bytes.len() as u64, "on disk");
+        report.files[0] = FileReport { path: plain.files[0].path.clone(), bytes: plain.files[0].bytes, ..report.files[0].clone() };
+        report.top_errors.iter_mut().zip(&plain.top_errors).for_each(|(group, same)| group.file.clone_from(&same.file));
+        assert_eq!(report, plain);
+        let request = Request { since: Some("20m".into()), anchor: Anchor::End, ..log.request() };
+        assert_eq!(analyse_with(&logs(utc(), 64), request).unwrap().records_in_window, 100);
+        let mut count = 0;
+        let each = &mut |_: RecordOut| {
+            count += 1;
+            ControlFlow::Continue(())
+        };
+        logs(utc(), 64).records(&log.path(), None, each).unwrap();
+        assert_eq!(count, 200);
+    }
+    let cut = Log::new(&whole[..whole.len() - 4]).analyse();
+    assert!(cut.total_records == 200 && cut.partial.is_some());
+    assert!(cut.files[0].note.as_ref().unwrap().contains("the gzip data ends in the middle"), "{:?}", cut.files[0].note);
+}
+
+#[test]
 fn records_are_given_one_by_one_until_enough() {
     let log = Log::new(THREE);
     let mut out: Vec<RecordOut> = Vec::new();
