@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     flows::Services,
-    logs::{Access, Anchor, Assigned, LogsError, PatternSet, Progress, Report, Request, TemplatesRequest},
+    logs::{Access, Anchor, Assigned, LogsError, MessageGroup, PatternSet, Progress, Report, Request, TemplatesRequest},
     types::{lang::Lang, time::show_duration},
 };
 
@@ -172,45 +172,16 @@ fn progress_bar() -> ProgressBar {
 }
 
 fn show(report: &Report, services: &Services, out: &mut Out) -> std::io::Result<()> {
-    let clean = |text: &str| services.clean_text(text);
-    let files = report.files.iter().map(|f| {
-        let span = [&f.first, &f.last].into_iter().flatten().cloned().collect::<Vec<_>>().join(" .. ");
-        vec![cell(&f.path), cell(&f.format), number(f.records), number(f.in_window), cell(span)]
-    });
-    out.table(&["File", "Format", "Records", "In window", "Span"], files.collect())?;
-    for skipped in &report.skipped_files {
-        out.line(format!("skipped {}: {}", clean(&skipped.path), clean(&skipped.reason)))?;
-    }
-    let l = &report.levels;
-    out.line(format!(
-        "critical {}  error {}  warning {}  notice {}  info {}  debug {}  trace {}  no level {}  no time {}",
-        l.critical, l.error, l.warning, l.notice, l.info, l.debug, l.trace, l.none, report.without_timestamp
-    ))?;
-    let buckets = &report.timeline.buckets;
-    if let Some(first) = buckets.first() {
-        out.line(format!("errors    |{}|", sparkline(buckets.iter().map(|b| b.errors))))?;
-        out.line(format!("warnings  |{}|", sparkline(buckets.iter().map(|b| b.warnings))))?;
-        out.line(format!(
-            "records   |{}|  from {}, {} a column",
-            sparkline(buckets.iter().map(|b| b.total)),
-            first.start,
-            show_duration(std::time::Duration::from_secs(report.timeline.bucket_seconds))
-        ))?;
-    }
+    show_files(report, services, out)?;
+    show_counts(report, out)?;
     let patterns: Vec<Vec<Cell>> = report.patterns.iter().filter(|(_, n)| **n > 0).map(|(name, n)| vec![cell(name), number(n)]).collect();
     if !patterns.is_empty() {
         out.table(&["Pattern", "Records"], patterns)?;
     }
-    let errors = report.top_errors.iter().map(|e| {
-        let place = format!("{}:{}", e.file, e.line);
-        vec![number(e.count), number(format!("{:.1} %", e.share_percent)), cell(clean(&e.untrusted_template)), cell(clean(&place))]
-    });
-    if !report.top_errors.is_empty() {
-        out.table(&["Errors", "Share", "Message", "First at"], errors.collect())?;
-        if report.other_errors > 0 {
-            out.line(format!("and {} errors in other groups", report.other_errors))?;
-        }
-    }
+    show_groups("Errors", "errors", (&report.top_errors, report.other_errors), services, out)?;
+    show_groups("Warnings", "warnings", (&report.top_warnings, report.other_warnings), services, out)?;
+    show_groups("No level", "records without a level that match an error pattern", (&report.top_unlevelled, report.other_unlevelled), services, out)?;
+    show_insight(report, out)?;
     for advice in &report.recommendations {
         out.line(format!("[{}] {}: {}", advice.priority.name(), advice.title, advice.text))?;
         if let Some(id) = &advice.playbook {
@@ -221,13 +192,96 @@ fn show(report: &Report, services: &Services, out: &mut Out) -> std::io::Result<
         "{} records, {} errors ({} %), {} warnings",
         report.records_in_window, report.error_count, report.error_rate_percent, report.warning_count
     ))?;
+    let clean = |text: &str| services.clean_text(text);
     if let Some(note) = &report.partial {
         out.line(clean(note))?;
     }
     let Some(hint) = &report.hint else { return Ok(()) };
     let window = report.span.as_ref().map_or_else(|| "--since all".to_owned(), |span| format!("--from {} --to {}", span.first, span.last));
-    let paths = report.files.iter().map(|f| f.path.as_str()).take(3).collect::<Vec<_>>().join(" ");
+    let paths = report.files.iter().map(|f| f.untrusted_path.as_str()).take(3).collect::<Vec<_>>().join(" ");
     out.line(clean(&format!("{hint}. This would see it: opsmedic logs analyze {paths} {window}")))
+}
+
+fn show_files(report: &Report, services: &Services, out: &mut Out) -> std::io::Result<()> {
+    let clean = |text: &str| services.clean_text(text);
+    let files = report.files.iter().map(|f| {
+        let span = [&f.first, &f.last].into_iter().flatten().cloned().collect::<Vec<_>>().join(" .. ");
+        let format = f.packing.as_ref().map_or_else(|| f.format.clone(), |packing| format!("{} ({packing})", f.format));
+        vec![cell(clean(&f.untrusted_path)), cell(format), number(f.records), number(f.in_window), cell(span)]
+    });
+    out.table(&["File", "Format", "Records", "In window", "Span"], files.collect())?;
+    for file in &report.files {
+        if let Some(note) = &file.note {
+            out.line(format!("note on {}: {}", clean(&file.untrusted_path), clean(note)))?;
+        }
+    }
+    for skipped in &report.skipped_files {
+        out.line(format!("skipped {}: {}", clean(&skipped.untrusted_path), clean(&skipped.reason)))?;
+    }
+    Ok(())
+}
+
+fn show_counts(report: &Report, out: &mut Out) -> std::io::Result<()> {
+    let l = &report.levels;
+    out.line(format!(
+        "critical {}  error {}  warning {}  notice {}  info {}  debug {}  trace {}  no level {}  no time {}",
+        l.critical, l.error, l.warning, l.notice, l.info, l.debug, l.trace, l.none, report.without_timestamp
+    ))?;
+    let buckets = &report.timeline.buckets;
+    let Some(first) = buckets.first() else { return Ok(()) };
+    out.line(format!("errors    |{}|", sparkline(buckets.iter().map(|b| b.errors))))?;
+    out.line(format!("warnings  |{}|", sparkline(buckets.iter().map(|b| b.warnings))))?;
+    out.line(format!(
+        "records   |{}|  from {}, {} a column",
+        sparkline(buckets.iter().map(|b| b.total)),
+        first.start,
+        show_duration(std::time::Duration::from_secs(report.timeline.bucket_seconds))
+    ))
+}
+
+fn show_groups(title: &str, what: &str, (groups, other): (&[MessageGroup], u64), services: &Services, out: &mut Out) -> std::io::Result<()> {
+    let clean = |text: &str| services.clean_text(text);
+    let row = |group: &MessageGroup| {
+        let about = if group.approximate { "about " } else { "" };
+        let new = if group.new == Some(true) { "\nNEW" } else { "" };
+        let trace = group.untrusted_trace.as_ref().map_or_else(String::new, |trace| format!("\n{}", clean(trace)));
+        let place = group.line.map_or_else(|| format!("{} byte {}", group.untrusted_file, group.offset), |line| format!("{}:{line}", group.untrusted_file));
+        vec![
+            number(format!("{about}{}{new}", group.count)),
+            number(format!("{:.1} %", group.share_percent)),
+            cell(format!("{}{trace}", clean(&group.untrusted_template))),
+            cell(&group.sparkline),
+            cell(clean(&place)),
+        ]
+    };
+    if !groups.is_empty() {
+        out.table(&[title, "Share", "Message", "Over time", "First at"], groups.iter().map(row).collect())?;
+    }
+    if other > 0 {
+        out.line(format!("and {other} {what} in other groups"))?;
+    }
+    Ok(())
+}
+
+fn show_insight(report: &Report, out: &mut Out) -> std::io::Result<()> {
+    for spike in &report.spikes {
+        let still = if spike.still_on { ", and it may go on" } else { "" };
+        out.line(format!("spike: {} errors from {} to {}{still}; {} at the peak, {} are usual", spike.errors, spike.start, spike.end, spike.peak, spike.typical))?;
+    }
+    for step in &report.change_points {
+        out.line(format!("change: from {} to {} errors a minute at {}", step.before_per_minute, step.after_per_minute, step.at))?;
+    }
+    if let Some(silence) = &report.silence {
+        let to = silence.to.as_deref().unwrap_or("now");
+        out.line(format!("silence: no records from {} to {to}; otherwise {} s at most", silence.from, silence.longest_other_seconds))?;
+    }
+    for link in &report.related {
+        out.line(match link.lead_seconds {
+            0.0 => format!("together: {} and {} rise at once", link.earlier, link.later),
+            lead => format!("together: {} starts {lead} s before {}", link.earlier, link.later),
+        })?;
+    }
+    Ok(())
 }
 
 /// Collects what is written and hands it on in large pieces.
@@ -296,7 +350,7 @@ fn templates(args: TemplatesArgs, services: &Services, out: &mut Out) -> Outcome
     let clean = |text: &str| services.clean_text(text);
     let rows = report.templates.iter().take(args.top).map(|t| {
         let about = if t.approximate { "about " } else { "" };
-        vec![number(t.id), number(format!("{about}{}", t.count)), number(format!("{:.1} %", t.share_percent)), cell(clean(&t.untrusted_template)), cell(clean(&format!("{}:{}", t.untrusted_file, t.line)))]
+        vec![number(t.id), number(format!("{about}{}", t.count)), number(format!("{:.1} %", t.share_percent)), cell(clean(&t.untrusted_template)), cell(clean(&format!("{}:{}", t.untrusted_file, t.line.unwrap_or_default())))]
     });
     out.table(&["Id", "Records", "Share", "Template", "First at"], rows.collect())?;
     report.notes.iter().try_for_each(|note| out.line(clean(note)))?;

@@ -17,10 +17,12 @@ use super::{
     error::LogsError,
     patterns::Patterns,
     prepare::Ready,
-    report::{self, FileReport, Frame, Places, Report, SkippedFile},
+    render::{self, Frame, Places},
+    report::{FileReport, Report, SkippedFile},
+    rotation,
     seek::SLACK,
     settings::Settings,
-    sources::file::{Finder, Found, Opened},
+    sources::file::{Finder, Found, Opened, Skipped},
     tally::{Grouping, Plan, Tally, both},
     time, timeline,
     window::{Anchor, Window},
@@ -57,6 +59,7 @@ impl Job {
     /// As [`super::Logs::analyse`].
     pub(crate) fn run(&self, request: &Request) -> Result<Report, LogsError> {
         let deadline = Instant::now().checked_add(Duration::from_secs(self.settings.max_seconds));
+        let limits = Limits { block_bytes: self.block_bytes, cancel: &self.cancel, deadline };
         let bucket = request.bucket.as_deref().map(timeline::parse_width).transpose()?;
         let zone = default_zone(&self.settings, request.timezone.as_deref())?;
         // Mistakes in the window are told before anything is read.
@@ -69,40 +72,43 @@ impl Job {
         };
         let mut ready = Vec::with_capacity(files.len());
         for opened in files {
-            let (path, zone) = (opened.path.clone(), zone_of(&opened, request.timezone.as_deref(), &zone)?);
-            match Ready::new(opened, zone, self.now) {
+            let (path, named, zone) = (opened.path.clone(), opened.named, zone_of(&opened, request.timezone.as_deref(), &zone)?);
+            match Ready::new(opened, zone, self.now, &limits) {
                 Ok(file) => ready.push(file),
-                Err(error) => skipped.push(SkippedFile { path, reason: format!("it cannot be read: {error}") }),
+                Err(error) => skipped.push(Skipped { path, named, reason: format!("it cannot be read: {error}") }),
             }
         }
+        let set_of = rotation::order(&mut ready);
         let anchor = match request.anchor {
             Anchor::Now => self.now,
-            Anchor::End => end_of(&ready).unwrap_or(self.now),
+            Anchor::End => end_of(&mut ready, &limits).unwrap_or(self.now),
         };
         let window = Window::parse(request.since.as_deref(), request.from.as_deref(), request.to.as_deref(), &zone, anchor)?;
         ready.iter_mut().for_each(|file| file.narrow(&window));
+        let left_out = rotation::leave_out(&mut ready, &set_of, &window);
         let plan =
             Plan { window, patterns: Arc::clone(&self.patterns), bucket, redactor: Arc::clone(&self.redactor), grouping: Grouping::Troubles };
-        let outcome = self.read(&plan, &mut ready, deadline, request.threads);
+        let outcome = self.read(&plan, &mut ready, &limits, request.threads);
         let frame = Frame {
             anchor: request.anchor,
-            files: outcome.files,
-            skipped_files: skipped.into_iter().chain(outcome.unread).collect(),
+            files: outcome.files.into_iter().chain(left_out.iter().map(left_out_report)).collect(),
+            skipped_files: skipped.into_iter().map(SkippedFile::from).chain(outcome.unread).collect(),
             partial: outcome.partial,
+            until: window.to.or_else(|| window.from.map(|_| time::nanos(anchor))),
             span: ready.iter().zip(&outcome.outcomes).map(|(file, part)| both(part.counts.span, file.span)).fold(None, both),
             set: request.patterns,
             lang: request.lang,
         };
-        let places = Places { paths: ready.iter().map(|file| file.path.as_str()).collect(), parts: &outcome.outcomes };
-        let mut report = report::render(&plan, outcome.tally, &places, frame);
+        let places = places(&ready, &outcome.outcomes);
+        let mut report = render::render(&plan, outcome.tally, &places, frame);
         report.hint = hint(&report);
         Ok(report)
     }
 
     /// Reads the files, and those again, whole, that turn out to be less sorted than they looked.
-    fn read(&self, plan: &Plan, ready: &mut [Ready], deadline: Option<Instant>, threads: Option<usize>) -> Outcome {
+    fn read(&self, plan: &Plan, ready: &mut [Ready], limits: &Limits<'_>, threads: Option<usize>) -> Outcome {
         loop {
-            let outcome = self.read_once(plan, ready, deadline, threads);
+            let outcome = self.read_once(plan, ready, limits, threads);
             let mut again = false;
             for (file, part) in ready.iter_mut().zip(&outcome.outcomes) {
                 again |= part.counts.disorder > SLACK && file.range.take().is_some();
@@ -113,9 +119,8 @@ impl Job {
         }
     }
 
-    fn read_once(&self, plan: &Plan, ready: &[Ready], deadline: Option<Instant>, threads: Option<usize>) -> Outcome {
-        let limits = Limits { block_bytes: self.block_bytes, cancel: &self.cancel, deadline };
-        let engine = Engine { plan, limits, threads: self::threads(threads), progress: self.progress.as_deref() };
+    fn read_once(&self, plan: &Plan, ready: &[Ready], limits: &Limits<'_>, threads: Option<usize>) -> Outcome {
+        let engine = Engine { plan, limits: *limits, threads: self::threads(threads), progress: self.progress.as_deref() };
         let parts: Vec<Part<'_>> = ready.iter().map(Ready::part).collect();
         let (tally, outcomes) = engine.run(&parts);
         let mut outcome = Outcome { tally, files: Vec::new(), unread: Vec::new(), partial: None, outcomes: Vec::new() };
@@ -123,7 +128,7 @@ impl Job {
         for (file, part) in ready.iter().zip(&outcomes) {
             done += part.bytes;
             if let Some(why) = why_stopped(part.ended, self.settings.max_seconds) {
-                let unread = (part.bytes == 0).then(|| SkippedFile { path: file.path.clone(), reason: format!("not read: {why}") });
+                let unread = (part.bytes == 0).then(|| SkippedFile { untrusted_path: file.path.clone(), reason: format!("not read: {why}") });
                 stopped.get_or_insert(why);
                 if let Some(unread) = unread {
                     outcome.unread.push(unread);
@@ -144,6 +149,15 @@ impl Job {
     }
 }
 
+/// Where the records of files stand.
+pub(crate) fn places<'a>(ready: &'a [Ready], parts: &'a [PartOutcome]) -> Places<'a> {
+    Places {
+        paths: ready.iter().map(|file| file.path.as_str()).collect(),
+        parts,
+        starts: ready.iter().map(|file| file.range.map_or(0, |range| range.start)).collect(),
+    }
+}
+
 /// How many threads to use.
 pub(crate) fn threads(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS)).max(1)
@@ -153,13 +167,13 @@ pub(crate) fn threads(asked: Option<usize>) -> usize {
 ///
 /// # Errors
 /// As [`Finder::open`].
-pub(crate) fn open(logs: &Logs, paths: &[String], timezone: Option<&str>, zone: &TimeZone) -> Result<(Vec<Ready>, Vec<String>), LogsError> {
+pub(crate) fn open(logs: &Logs, paths: &[String], timezone: Option<&str>, zone: &TimeZone, limits: &Limits<'_>) -> Result<(Vec<Ready>, Vec<String>), LogsError> {
     let found = Finder { access: &Access::Anyone, sources: &logs.settings.sources, deadline: None }.open(paths)?;
     let mut skipped: Vec<String> = found.skipped.iter().map(|file| format!("{}: {}", file.path, file.reason)).collect();
     let mut ready = Vec::new();
     for opened in found.files {
         let (path, zone) = (opened.path.clone(), zone_of(&opened, timezone, zone)?);
-        match Ready::new(opened, zone, logs.clock.now()) {
+        match Ready::new(opened, zone, logs.clock.now(), limits) {
             Ok(file) => ready.push(file),
             Err(error) => skipped.push(format!("{path}: {error}")),
         }
@@ -196,7 +210,9 @@ fn file_report(file: &Ready, part: &PartOutcome) -> FileReport {
     let span = both(counts.span, file.span);
     let notes = notes(file, part);
     FileReport {
-        path: file.path.clone(),
+        untrusted_path: file.path.clone(),
+        packing: packing(file),
+        skipped_bytes: file.range.zip(file.input.bytes()).map_or(0, |(range, bytes)| bytes - (range.end - range.start).min(bytes)),
         format: file.reader.format_name(super::formats::most_seen(&counts.formats)).to_owned(),
         records: counts.records,
         bytes: part.bytes,
@@ -205,6 +221,26 @@ fn file_report(file: &Ready, part: &PartOutcome) -> FileReport {
         last: span.map(|(_, last)| time::show(last)),
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     }
+}
+
+fn left_out_report((file, why): &(Ready, &'static str)) -> FileReport {
+    let bytes = file.input.bytes().unwrap_or_default();
+    FileReport {
+        untrusted_path: file.path.clone(),
+        packing: packing(file),
+        format: file.reader.main_format().to_owned(),
+        records: 0,
+        bytes: 0,
+        skipped_bytes: bytes,
+        in_window: 0,
+        first: file.first.map(time::show),
+        last: file.span.map(|(_, last)| time::show(last)),
+        note: Some((*why).to_owned()),
+    }
+}
+
+fn packing(file: &Ready) -> Option<String> {
+    (!file.input.is_seekable()).then(|| file.input.kind().name())
 }
 
 /// The zone of times that carry none and belong to no source: the request's, the configuration's, the system's.
@@ -227,7 +263,8 @@ fn shared_zone(files: &[Opened]) -> Option<&str> {
 }
 
 /// The last timestamp of all files.
-fn end_of(ready: &[Ready]) -> Option<Timestamp> {
+fn end_of(ready: &mut [Ready], limits: &Limits<'_>) -> Option<Timestamp> {
+    ready.iter_mut().for_each(|file| file.find_end(limits));
     let last = ready.iter().filter_map(|file| file.span).map(|(_, last)| last).max()?;
     Timestamp::from_nanosecond(i128::from(last)).ok()
 }

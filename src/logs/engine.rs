@@ -81,7 +81,7 @@ impl Engine<'_> {
     pub(crate) fn run(&self, parts: &[Part<'_>]) -> (Tally, Vec<PartOutcome>) {
         let feeds = parts.iter().map(|_| Mutex::new(Feeding { feed: None, outcome: None, error: None, consumed: 0 })).collect();
         let total = parts.iter().map(|part| part.bytes).sum();
-        let shared = Shared { parts, feeds, groups: Mutex::default(), done: AtomicU64::new(0), total };
+        let shared = Shared { parts, feeds, groups: Mutex::new(Groups::new(self.plan.bucket)), done: AtomicU64::new(0), total };
         let works = thread::scope(|scope| {
             let others: Vec<_> = (1..self.threads).map(|_| scope.spawn(|| self.work(&shared))).collect();
             let mut works = vec![self.work(&shared)];

@@ -10,7 +10,7 @@
 use std::collections::{HashMap, hash_map::Entry};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::{level::Level, mine, time::Nanos};
+use super::{insight::trace, level::Level, mine, pulse::Pulse, time::Nanos};
 use crate::types::{bound::cut, redact::Redactor};
 
 /// More masked messages are not told apart.
@@ -30,6 +30,12 @@ const MOST_LOGGERS: usize = 5;
 
 /// A logger's name is cut here.
 const LONGEST_LOGGER_BYTES: usize = 64;
+
+/// What stands between a masked message and its trace. In a message it is masked with the other control characters.
+const TRACE: u8 = 0x1f;
+
+/// A trace's key is cut here.
+const LONGEST_TRACE_BYTES: usize = 512;
 
 /// Why a record is grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,7 +65,10 @@ pub(crate) struct Place {
 pub(crate) struct Seen<'m> {
     pub(crate) class: Class,
     pub(crate) level: Option<Level>,
+    /// The first line.
     pub(crate) message: &'m [u8],
+    /// The lines behind it.
+    pub(crate) more: &'m [u8],
     pub(crate) time: Option<Nanos>,
     pub(crate) logger: Option<&'m [u8]>,
     pub(crate) place: Place,
@@ -68,7 +77,7 @@ pub(crate) struct Seen<'m> {
 }
 
 /// What is known of the records of one key, or of one group of keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub(crate) class: Class,
     /// In the window.
@@ -85,11 +94,27 @@ pub(crate) struct Group {
     pub(crate) loggers: Vec<(Place, Box<[u8]>)>,
     /// Some of `count` were told by their outline alone.
     pub(crate) approximate: bool,
+    /// In the window.
+    pub(crate) pulse: Pulse,
+    /// Exception and own frames. Untrusted.
+    pub(crate) trace: Option<Box<[u8]>>,
 }
 
 impl Group {
-    fn new(class: Class) -> Self {
-        Self { class, count: 0, before: 0, first: None, last: None, level: None, sample: None, loggers: Vec::new(), approximate: false }
+    fn new(class: Class, bucket: Option<i64>) -> Self {
+        Self {
+            class,
+            count: 0,
+            before: 0,
+            first: None,
+            last: None,
+            level: None,
+            sample: None,
+            loggers: Vec::new(),
+            approximate: false,
+            pulse: Pulse::new(bucket),
+            trace: None,
+        }
     }
 
     fn add(&mut self, seen: &Seen<'_>, redactor: &Redactor) {
@@ -100,6 +125,9 @@ impl Group {
         self.count += 1;
         self.level = self.level.max(seen.level);
         self.extend(seen.time, seen.time);
+        if let Some(time) = seen.time {
+            self.pulse.add(time);
+        }
         if self.sample.as_ref().is_none_or(|(place, _)| seen.place < *place) {
             self.sample = Some((seen.place, sample(seen.message, redactor)));
         }
@@ -119,6 +147,8 @@ impl Group {
             (a, b) => a.or(b),
         };
         self.approximate |= other.approximate;
+        self.pulse.merge(other.pulse);
+        self.trace = self.trace.take().or(other.trace);
         other.loggers.iter().for_each(|(place, logger)| self.add_logger(*place, logger));
     }
 
@@ -206,28 +236,39 @@ pub(crate) struct Groups {
     outlines: Table,
     /// In the window, what `outlines` does not keep: by class.
     other: [u64; 4],
+    /// Width of the timeline's buckets, if asked for.
+    bucket: Option<i64>,
     scratch: Vec<u8>,
     key: Vec<u8>,
 }
 
-impl Default for Groups {
-    fn default() -> Self {
-        Self { exact: Table::new(MOST_KEYS), outlines: Table::new(MOST_OUTLINES), other: [0; 4], scratch: Vec::new(), key: Vec::new() }
-    }
-}
-
 impl Groups {
+    /// None yet, over time in buckets of `bucket` seconds or automatic ones.
+    pub(crate) fn new(bucket: Option<i64>) -> Self {
+        let (exact, outlines) = (Table::new(MOST_KEYS), Table::new(MOST_OUTLINES));
+        Self { exact, outlines, other: [0; 4], bucket, scratch: Vec::new(), key: Vec::new() }
+    }
+
     /// Counts a record.
     pub(crate) fn add(&mut self, seen: &Seen<'_>, redactor: &Redactor) {
         mine::mask(seen.message, &mut self.scratch);
         self.key.clear();
         self.key.push(seen.class as u8);
         self.key.extend_from_slice(&self.scratch);
+        let masked = self.key.len();
+        if !seen.more.is_empty()
+            && let Some(trace) = trace::key(seen.message, seen.more)
+        {
+            self.key.push(TRACE);
+            trace.write_key(&mut self.key);
+            self.key.truncate(masked + LONGEST_TRACE_BYTES);
+        }
         if let Some(group) = self.exact.groups.get_mut(self.key.as_slice()) {
             group.add(seen, redactor);
             return;
         }
-        let mut group = Group::new(seen.class);
+        let mut group = Group::new(seen.class, self.bucket);
+        group.trace = self.key.get(masked + 1..).map(Into::into);
         group.add(seen, redactor);
         self.insert(self.key.as_slice().into(), group);
         self.prune(MOST_KEYS);
@@ -280,8 +321,8 @@ impl Groups {
         let mut keys: Vec<(Box<[u8]>, Group)> = self.exact.groups.into_iter().collect();
         keys.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let clusters = Clusters::new(&keys);
-        let mut merged: HashMap<(Class, u32), Group> = HashMap::new();
-        let mut add = |cluster: u32, group: Group| match merged.entry((group.class, cluster)) {
+        let mut merged: HashMap<(Class, u32, Option<Box<[u8]>>), Group> = HashMap::new();
+        let mut add = |cluster: u32, group: Group| match merged.entry((group.class, cluster, group.trace.clone())) {
             Entry::Occupied(mut known) => known.get_mut().merge(group),
             Entry::Vacant(free) => drop(free.insert(group)),
         };
@@ -294,13 +335,19 @@ impl Groups {
                 _ => unknown.push((show_outline(&key), None, group)),
             }
         }
-        let known = merged.into_iter().map(|((_, cluster), group)| (clusters.templates[cluster as usize].clone(), Some(cluster), group));
+        let known = merged.into_iter().map(|((_, cluster, _), group)| (clusters.templates[cluster as usize].clone(), Some(cluster), group));
         let mut groups: Vec<_> = known.chain(unknown).filter(|(_, _, group)| group.count > 0).collect();
         groups.sort_by(|(a, _, x), (b, _, y)| y.count.cmp(&x.count).then_with(|| x.place().cmp(&y.place())).then_with(|| a.cmp(b)));
         let of_cluster = groups.iter().enumerate().filter_map(|(at, (_, cluster, _))| cluster.map(|cluster| (cluster, at))).collect();
         let groups = groups.into_iter().map(|(template, _, group)| (template, group)).collect();
         Grouped { groups, other: self.other, ids: clusters.ids(of_cluster) }
     }
+}
+
+/// The masked message in a key: without the class in front of it and the trace behind it.
+fn mask_of(key: &[u8]) -> &[u8] {
+    let end = memchr::memrchr(TRACE, key).unwrap_or(key.len());
+    &key[1..end.max(1)]
 }
 
 /// What the miner made of sorted keys.
@@ -314,7 +361,7 @@ struct Clusters {
 
 impl Clusters {
     fn new(keys: &[(Box<[u8]>, Group)]) -> Self {
-        let mut masks: Vec<(&[u8], u64)> = keys.iter().map(|(key, group)| (&key[1..], group.count + group.before)).collect();
+        let mut masks: Vec<(&[u8], u64)> = keys.iter().map(|(key, group)| (mask_of(key), group.count + group.before)).collect();
         masks.sort_unstable();
         masks.dedup_by(|later, kept| {
             let same = later.0 == kept.0;
@@ -324,7 +371,7 @@ impl Clusters {
         let mine::Clusters { of, templates } = mine::cluster(&masks);
         let masks: Vec<(Box<[u8]>, u32)> = masks.into_iter().zip(of).map(|((mask, _), cluster)| (mask.into(), cluster)).collect();
         let find = |mask: &[u8]| masks.binary_search_by(|(known, _)| (**known).cmp(mask)).map_or(0, |at| masks[at].1);
-        Self { of: keys.iter().map(|(key, _)| find(&key[1..])).collect(), masks, templates }
+        Self { of: keys.iter().map(|(key, _)| find(mask_of(key))).collect(), masks, templates }
     }
 
     /// The cluster that all keys of an outline belong to; none where they belong to several.
@@ -375,7 +422,7 @@ const LONGEST_OUTLINE_WORD_BYTES: usize = 24;
 
 /// The number of words of a key, its first and its last: what variable words in the middle do not change.
 fn outline(key: &[u8]) -> Box<[u8]> {
-    let (class, mask) = key.split_at(1);
+    let (class, mask) = (&key[..1], mask_of(key));
     let mut words = mask.split(|byte| *byte == b' ');
     let short = |word: Option<&[u8]>| word.map_or(Vec::new(), |word| word[..word.len().min(LONGEST_OUTLINE_WORD_BYTES)].to_vec());
     let first = short(words.next());

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    blocks::Bytes,
+    blocks::{Bytes, Limits},
     engine::Part,
     formats::LineReader,
     input::{Input, Stream},
@@ -13,7 +13,7 @@ use super::{
     sources::file::Opened,
     time::Nanos,
     window::Window,
-    years::{Probe, Years},
+    years::{Probe, Years, time_of},
 };
 
 /// How much of a file's beginning votes on its format.
@@ -30,7 +30,11 @@ pub(crate) struct Ready {
     pub(crate) reader: LineReader,
     probes: Vec<Probe>,
     years: Years,
-    /// The first and last time, as far as they can be known without reading all of it.
+    /// When it was last written to, or now.
+    pub(crate) written: Timestamp,
+    /// The first time in it.
+    pub(crate) first: Option<Nanos>,
+    /// The first and last time, where the last can be known without reading all of it.
     pub(crate) span: Option<(Nanos, Nanos)>,
     /// The part that is read; none: all.
     pub(crate) range: Option<Range>,
@@ -41,12 +45,14 @@ impl Ready {
     ///
     /// # Errors
     /// Why the file cannot be read at all.
-    pub(crate) fn new(opened: Opened, zone: TimeZone, now: Timestamp) -> io::Result<Self> {
-        let written = opened.file.metadata().ok().and_then(|m| m.modified().ok()).and_then(|at| Timestamp::try_from(at).ok()).unwrap_or(now).min(now);
+    pub(crate) fn new(opened: Opened, zone: TimeZone, now: Timestamp, limits: &Limits<'_>) -> io::Result<Self> {
+        let written = opened.modified.unwrap_or(now).min(now);
         let input = Input::new(opened.file, opened.bytes)?;
-        let reader = LineReader::detect(&head(&input), zone);
-        let mut ready = Self { path: opened.path, input, reader, probes: Vec::new(), years: Years::default(), span: None, range: None };
-        ready.look_around(written);
+        let head = head(&input);
+        let reader = LineReader::detect(&head, zone);
+        let (probes, years) = (Vec::new(), Years::default());
+        let mut ready = Self { path: opened.path, input, reader, probes, years, written, first: None, span: None, range: None };
+        ready.look_around(&head, limits);
         Ok(ready)
     }
 
@@ -55,23 +61,40 @@ impl Ready {
         self.input.bytes().filter(|_| self.input.is_seekable())
     }
 
-    fn look_around(&mut self, written: Timestamp) {
+    fn look_around(&mut self, head: &[u8], limits: &Limits<'_>) {
         let mut reader = self.reader.clone();
         if let Some(bytes) = self.seekable_bytes() {
             self.probes = Seeker::new(&self.input, bytes, reader.clone()).probes();
         } else if reader.is_yearless() {
-            self.probes = stream_probes(&self.input, &mut reader);
+            self.probes = stream_probes(&self.input, &mut reader, limits);
+        } else {
+            self.probes = Probe::first(head, 0, &mut reader).into_iter().collect();
         }
         if reader.is_yearless() {
-            self.years = Years::new(&self.probes, written, &mut reader);
+            self.years = Years::new(&self.probes, self.written, &mut reader);
         }
-        self.span = self.first_time(&mut reader).zip(self.last_time(&mut reader));
+        self.first = self.first_time(&mut reader);
+        self.span = self.first.zip(self.last_time(&mut reader));
     }
 
     fn first_time(&mut self, reader: &mut LineReader) -> Option<Nanos> {
         let probe = self.probes.first()?;
         self.years.from(probe.offset).enter(probe.offset, reader);
-        super::years::time_of(probe.line(), reader)
+        time_of(probe.line(), reader)
+    }
+
+    /// Finds the last time of what can only be read from the front, by reading it.
+    pub(crate) fn find_end(&mut self, limits: &Limits<'_>) {
+        if self.span.is_some() || self.input.is_seekable() {
+            return;
+        }
+        let mut reader = self.reader.clone();
+        let (mut last, mut offset) = (None, 0);
+        read_stream(&self.input, limits, |bytes| {
+            last = seek::last_time(bytes, offset, &self.years, &mut reader).or(last);
+            offset += bytes.len() as u64;
+        });
+        self.span = self.first.zip(last);
     }
 
     fn last_time(&self, reader: &mut LineReader) -> Option<Nanos> {
@@ -116,31 +139,37 @@ fn head(input: &Input) -> Vec<u8> {
     head
 }
 
-/// Lines of a stream with a time, one in so many bytes.
-fn stream_probes(input: &Input, reader: &mut LineReader) -> Vec<Probe> {
-    let Ok(mut stream) = input.stream() else { return Vec::new() };
-    let (mut probes, mut offset) = (Vec::new(), 0);
+/// Gives the decoded bytes in pieces of [`HEAD_BYTES`], until a limit; what cannot be read, reading the whole will report.
+fn read_stream(input: &Input, limits: &Limits<'_>, mut each: impl FnMut(&[u8])) {
+    let Ok(mut stream) = input.stream() else { return };
     let mut buffer = vec![0; HEAD_BYTES];
-    loop {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match stream.read(&mut buffer[filled..]) {
-                Ok(0) | Err(_) => break,
-                Ok(read) => filled += read,
-            }
+    let mut filled = 0;
+    while limits.reached().is_none() {
+        match stream.read(&mut buffer[filled..]) {
+            Ok(0) | Err(_) => break,
+            Ok(read) => filled += read,
         }
-        let bytes = &buffer[..filled];
-        let start = if offset == 0 { 0 } else { memchr::memchr(b'\n', bytes).map_or(filled, |at| at + 1) };
-        if offset == 0 {
-            probes.extend(Probe::all(bytes, 0, reader));
-        } else {
-            probes.extend(Probe::first(&bytes[start..], offset + start as u64, reader));
-        }
-        offset += filled as u64;
-        if filled < buffer.len() {
-            return probes;
+        if filled == buffer.len() {
+            each(&buffer);
+            filled = 0;
         }
     }
+    each(&buffer[..filled]);
+}
+
+/// Lines of a stream with a time: all of its beginning, and one in each further piece.
+fn stream_probes(input: &Input, reader: &mut LineReader, limits: &Limits<'_>) -> Vec<Probe> {
+    let (mut probes, mut offset) = (Vec::new(), 0);
+    read_stream(input, limits, |bytes| {
+        if offset == 0 {
+            probes = Probe::all(bytes, 0, reader);
+        } else {
+            let start = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+            probes.extend(Probe::first(&bytes[start..], offset + start as u64, reader));
+        }
+        offset += bytes.len() as u64;
+    });
+    probes
 }
 
 /// A stretch of a seekable input.

@@ -42,7 +42,9 @@ impl Logs {
     /// A path that cannot be read, a zone that is not known.
     pub fn records(&self, path: &str, timezone: Option<&str>, each: &mut dyn FnMut(RecordOut) -> ControlFlow<()>) -> Result<(), LogsError> {
         let zone = analyse::default_zone(&self.settings, timezone)?;
-        let (ready, skipped) = analyse::open(self, &[path.to_owned()], timezone, &zone)?;
+        let cancel = CancellationToken::new();
+        let limits = Limits { block_bytes: self.block_bytes, cancel: &cancel, deadline: None };
+        let (ready, skipped) = analyse::open(self, &[path.to_owned()], timezone, &zone, &limits)?;
         if ready.is_empty() {
             return Err(LogsError::NothingReadable { reasons: skipped });
         }

@@ -1,7 +1,7 @@
 //! What an analysis answers.
 //!
-//! **Invariant:** text that came from a log is only in fields whose name begins with `untrusted_`, redacted, with hidden characters made
-//! visible, and cut to 300 bytes.
+//! **Invariant:** text that came from a log, and names of files, are only in fields whose name begins with `untrusted_`: redacted, with
+//! hidden characters made visible, and text cut to 300 bytes. Times are RFC 3339 in UTC.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    advice::{self, Recommendation},
+    advice::Recommendation,
     level::{Level, NO_LEVEL},
-    mine,
-    patterns::PatternSet,
-    engine::PartOutcome,
-    groups::{Class, Group, Grouped},
-    tally::{FileCounts, Plan, Tally},
-    time::{Nanos, show},
-    timeline::Timeline,
     window::Anchor,
 };
-use crate::types::{
-    bound::cut,
-    lang::Lang,
-    redact::{self, Redactor},
-    sanitise::sanitise_line,
-};
-
-/// Untrusted text is cut here, in bytes.
-const LONGEST_UNTRUSTED_BYTES: usize = 300;
-
-/// Loggers are cut here, in bytes.
-const LONGEST_LOGGER_BYTES: usize = 64;
-
-/// Groups of errors in a report.
-pub(crate) const TOP_ERRORS: usize = 10;
 
 /// An analysis of logs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,7 +28,7 @@ pub struct Report {
     /// What was named and not read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped_files: Vec<SkippedFile>,
-    /// Lines read that are not blank.
+    /// Records read. A record is a line, with the lines that go on with it, such as a stack trace.
     pub total_records: u64,
     /// Of these the ones in the window: all counts below speak of them.
     pub records_in_window: u64,
@@ -68,15 +46,40 @@ pub struct Report {
     pub patterns: BTreeMap<String, u64>,
     /// Counts over time; records without a timestamp are in none of the buckets.
     pub timeline: TimelineReport,
-    /// The largest groups of errors that differ in numbers, ids and the like only.
-    pub top_errors: Vec<ErrorGroup>,
+    /// Stretches in which errors stand out from what is usual about that time, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spikes: Vec<SpikeReport>,
+    /// Moments at which the rate of errors changed and stayed so, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub change_points: Vec<ChangePoint>,
+    /// The log fell silent: no records at all for far longer than otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<SilenceReport>,
+    /// The largest groups of errors that differ in numbers, ids, names and the like only.
+    pub top_errors: Vec<MessageGroup>,
     /// Errors in none of `top_errors`.
     pub other_errors: u64,
     /// How many groups of errors there are.
     pub error_groups: u64,
-    /// Errors that were counted and not grouped because there were too many groups (10,000); part of `other_errors`.
+    /// Errors that were counted and not grouped because there were too many different ones; part of `other_errors`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub ungrouped_errors: u64,
+    /// The largest groups of warnings.
+    pub top_warnings: Vec<MessageGroup>,
+    /// Warnings in none of `top_warnings`.
+    pub other_warnings: u64,
+    /// The largest groups of records without a level that match an error pattern.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top_unlevelled: Vec<MessageGroup>,
+    /// Records without a level that match an error pattern and are in none of `top_unlevelled`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub other_unlevelled: u64,
+    /// Groups of the lists above that rise together, the closest first. What coincides need not be cause and effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
+    /// What was read of the time before the window: groups that do not occur there are `new`. Absent when nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
     /// What to do.
     pub recommendations: Vec<Recommendation>,
     /// Why this is not all: reading was stopped or failed. Absent when everything was read.
@@ -111,24 +114,24 @@ pub struct Span {
     pub last: String,
 }
 
-impl Span {
-    fn new((first, last): (Nanos, Nanos)) -> Self {
-        Self { first: show(first), last: show(last) }
-    }
-}
-
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct FileReport {
-    /// Its path.
-    pub path: String,
+    /// Its path. What a glob found may have been named by anybody.
+    pub untrusted_path: String,
     /// The format that most of its records have; `plain` only where no record has another.
     pub format: String,
-    /// Lines that are not blank.
+    /// How it is packed and encoded, such as `gzip`; absent for plain UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packing: Option<String>,
+    /// Records read.
     pub records: u64,
-    /// Bytes read.
+    /// Bytes on disk that were read for them.
     pub bytes: u64,
+    /// Bytes on disk that were not, because its times ascend and these lie far enough outside of the window.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped_bytes: u64,
     /// Records in the window.
     pub in_window: u64,
     /// The earliest timestamp, RFC 3339.
@@ -146,8 +149,8 @@ pub struct FileReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct SkippedFile {
-    /// Its path, or the glob that led to it.
-    pub path: String,
+    /// Its path, or the glob that led to it. What a glob found may have been named by anybody.
+    pub untrusted_path: String,
     /// Why.
     pub reason: String,
 }
@@ -204,147 +207,122 @@ pub struct Bucket {
     pub warnings: u64,
 }
 
-/// Errors that have the same template.
+/// Records that have the same template, and where they have one the same stack trace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
-pub struct ErrorGroup {
+pub struct MessageGroup {
+    /// Its name in this report: `error-1`, `warning-2`, `unlevelled-1`.
+    pub id: String,
     /// How many.
     pub count: u64,
-    /// Of all errors in the window, 0 to 100.
+    /// Of all records of its list's kind in the window, 0 to 100.
     pub share_percent: f64,
+    /// Some of `count` were told by length, first and last word alone, because there were too many different messages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approximate: bool,
+    /// It does not occur in the `baseline`; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<bool>,
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_seen: Option<String>,
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<String>,
-    /// The gravest level among them.
-    pub level: Level,
+    /// The gravest level among them; absent when none has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+    /// Its counts over the time of the timeline, from the first bucket to the last, as a picture.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sparkline: String,
     /// Up to five who logged it. Text from the log.
     pub untrusted_loggers: Vec<String>,
     /// The file of the first one.
-    pub file: String,
-    /// Its line there, from 1.
-    pub line: u64,
+    pub untrusted_file: String,
+    /// Where the first one begins in the (decompressed) file, in bytes.
+    pub offset: u64,
+    /// Its line there, from 1; absent where the file was not read from its beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
     /// What they have in common, `<*>` for what varies. Text from the log.
     pub untrusted_template: String,
-    /// The first one. Text from the log.
+    /// The first one's first line. Text from the log.
     pub untrusted_sample: String,
+    /// Type of the exception that is the root cause, and the top frames of the program's own code. Text from the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untrusted_trace: Option<String>,
 }
 
-/// Text from a log as it may be shown: redacted, harmless to look at, and only then cut.
-pub(crate) fn presentable(text: &str, redactor: &Redactor, most_bytes: usize) -> String {
-    cut(&sanitise_line(&redactor.redact(text)), most_bytes)
+/// Errors that stand out for a while.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct SpikeReport {
+    /// RFC 3339.
+    pub start: String,
+    /// RFC 3339.
+    pub end: String,
+    /// When its highest bucket begins, RFC 3339.
+    pub peak_at: String,
+    /// Errors in that bucket.
+    pub peak: u64,
+    /// Errors in all of it.
+    pub errors: u64,
+    /// Errors in a usual bucket about that time.
+    pub typical: u64,
+    /// It reaches the end of the timeline: it may not be over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub still_on: bool,
 }
 
-/// Where records stand, for people.
-pub(crate) struct Places<'a> {
-    /// By index of the file.
-    pub(crate) paths: Vec<&'a str>,
-    pub(crate) parts: &'a [PartOutcome],
+/// A rate of errors that changed and stayed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct ChangePoint {
+    /// When the first bucket with the new rate begins, RFC 3339.
+    pub at: String,
+    /// Errors a minute before.
+    pub before_per_minute: f64,
+    /// Errors a minute since.
+    pub after_per_minute: f64,
 }
 
-impl Places<'_> {
-    /// File, line and text of a group's first message.
-    pub(crate) fn sample<'g>(&self, group: &'g Group) -> (&str, u64, &'g str) {
-        let Some((place, sample)) = &group.sample else { return ("", 0, "") };
-        let file = place.file as usize;
-        let line = self.parts.get(file).map_or(0, |part| part.counts.line(place.block, place.line));
-        (self.paths.get(file).copied().unwrap_or_default(), line, sample)
-    }
-
-    fn sum(&self, count: impl Fn(&FileCounts) -> u64) -> u64 {
-        self.parts.iter().map(|part| count(&part.counts)).sum()
-    }
+/// A time without records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct SilenceReport {
+    /// RFC 3339, to the width of a bucket.
+    pub from: String,
+    /// RFC 3339; absent while there are no records any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The longest other time without records.
+    pub longest_other_seconds: u64,
 }
 
-fn error_group(template: &str, group: &Group, errors: u64, places: &Places<'_>, redactor: &Redactor) -> ErrorGroup {
-    let (file, line, sample) = places.sample(group);
-    ErrorGroup {
-        count: group.count,
-        share_percent: advice::share(group.count, errors),
-        first_seen: group.first.map(show),
-        last_seen: group.last.map(show),
-        level: group.level.unwrap_or(Level::Error),
-        untrusted_loggers: loggers(group, redactor),
-        file: file.to_owned(),
-        line,
-        untrusted_template: shown_template(template, sample, redactor, LONGEST_UNTRUSTED_BYTES),
-        untrusted_sample: presentable(sample, redactor, LONGEST_UNTRUSTED_BYTES),
-    }
+/// Two groups that rise together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Related {
+    /// Id of the group that rises first.
+    pub earlier: String,
+    /// Id of the other one.
+    pub later: String,
+    /// From the beginning of the one rise to that of the other; 0 when they cannot be told apart.
+    pub lead_seconds: f64,
+    /// How alike they are, to 1.
+    pub strength: f64,
 }
 
-/// A template as it may be shown. Masking tears secrets so that their shape is no longer known; but what a template keeps stands in the
-/// sample, too, so where that holds a secret, the template is made of the redacted sample instead.
-pub(crate) fn shown_template(template: &str, sample: &str, redactor: &Redactor, most_bytes: usize) -> String {
-    let redacted = redactor.redact(sample);
-    if !redacted.contains(redact::MASK) {
-        return presentable(template, redactor, most_bytes);
-    }
-    let mut masked = Vec::new();
-    mine::mask(redacted.as_bytes(), &mut masked);
-    presentable(&String::from_utf8_lossy(&masked), redactor, most_bytes)
-}
-
-fn loggers(group: &Group, redactor: &Redactor) -> Vec<String> {
-    let mut loggers: Vec<_> = group.loggers.iter().collect();
-    loggers.sort();
-    loggers.into_iter().map(|(_, logger)| presentable(&String::from_utf8_lossy(logger), redactor, LONGEST_LOGGER_BYTES)).collect()
-}
-
-fn timeline(timeline: Timeline) -> TimelineReport {
-    let (width, buckets) = timeline.finish();
-    let start = |seconds: i64| jiff::Timestamp::from_second(seconds).map(|t| t.to_string()).unwrap_or_default();
-    let buckets = buckets.into_iter().map(|(at, c)| Bucket { start: start(at), total: c.total, errors: c.errors, warnings: c.warnings }).collect();
-    TimelineReport { bucket_seconds: width.as_secs(), buckets }
-}
-
-/// What the report says besides the counts.
-pub(crate) struct Frame {
-    pub(crate) anchor: Anchor,
-    pub(crate) files: Vec<FileReport>,
-    pub(crate) skipped_files: Vec<SkippedFile>,
-    pub(crate) partial: Option<String>,
-    pub(crate) span: Option<(Nanos, Nanos)>,
-    pub(crate) set: PatternSet,
-    pub(crate) lang: Lang,
-}
-
-/// The report of all that was counted, without a hint.
-pub(crate) fn render(plan: &Plan, tally: Tally, places: &Places<'_>, frame: Frame) -> Report {
-    let errors = tally.errors();
-    let patterns: BTreeMap<String, u64> = plan.patterns.names().iter().cloned().zip(tally.patterns.iter().copied()).collect();
-    let count_of = |name: &str| patterns.get(name).copied().unwrap_or_default();
-    let in_window = tally.levels.iter().sum();
-    let recommendations = advice::recommend(frame.set, frame.lang, errors, in_window, count_of);
-    let grouped: Grouped = tally.groups.finish();
-    let of_errors: Vec<_> = grouped.of(Class::Error).collect();
-    let top_errors: Vec<ErrorGroup> =
-        of_errors.iter().take(TOP_ERRORS).map(|(template, group)| error_group(template, group, errors, places, &plan.redactor)).collect();
-    let levels = LevelCounts::from(tally.levels);
-    let span = frame.span;
-    Report {
-        window: WindowReport { from: plan.window.from.map(show), to: plan.window.to.map(show), anchor: frame.anchor },
-        span: span.map(Span::new),
-        files: frame.files,
-        skipped_files: frame.skipped_files,
-        total_records: places.sum(|counts| counts.records),
-        records_in_window: in_window,
-        without_timestamp: places.sum(|counts| counts.without_timestamp),
-        levels,
-        error_count: errors,
-        warning_count: levels.warning,
-        error_rate_percent: advice::share(errors, in_window),
-        timeline: timeline(tally.timeline),
-        other_errors: errors - top_errors.iter().map(|group| group.count).sum::<u64>(),
-        error_groups: of_errors.len() as u64,
-        ungrouped_errors: grouped.other(Class::Error),
-        top_errors,
-        patterns,
-        recommendations,
-        partial: frame.partial,
-        hint: None,
-    }
+/// What was read of the time before the window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Baseline {
+    /// Records.
+    pub records: u64,
+    /// The earliest of them, RFC 3339.
+    pub first: String,
+    /// The latest of them, RFC 3339.
+    pub last: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]

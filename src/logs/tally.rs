@@ -113,6 +113,8 @@ pub(crate) struct Tally {
     /// Records before the window, and their earliest and latest timestamp.
     pub(crate) before: u64,
     pub(crate) before_span: Option<(Nanos, Nanos)>,
+    /// Records in the window without a level that match an error pattern.
+    pub(crate) suspects: u64,
 }
 
 impl Tally {
@@ -122,9 +124,10 @@ impl Tally {
             levels: [0; NO_LEVEL + 1],
             patterns: vec![0; plan.patterns.names().len()],
             timeline: Timeline::new(plan.bucket),
-            groups: Groups::default(),
+            groups: Groups::new(plan.bucket),
             before: 0,
             before_span: None,
+            suspects: 0,
         }
     }
 
@@ -135,6 +138,7 @@ impl Tally {
         self.timeline.merge(other.timeline);
         self.groups.take(&mut other.groups);
         self.before += other.before;
+        self.suspects += other.suspects;
         self.before_span = both(self.before_span, other.before_span);
     }
 
@@ -212,6 +216,7 @@ impl Tally {
             bits &= bits - 1;
         }
         if let Some(class) = class(plan, level, matched) {
+            self.suspects += u64::from(class == Class::Suspect);
             self.groups.add(&seen(folded, class, place(), false), &plan.redactor);
         }
     }
@@ -262,5 +267,8 @@ fn class(plan: &Plan, level: Option<Level>, matched: u64) -> Option<Class> {
 
 fn seen<'m>(folded: &'m Folded<'_>, class: Class, place: Place, before: bool) -> Seen<'m> {
     let Record { time, level, logger, message } = &folded.record;
-    Seen { class, level: *level, message, time: *time, logger: logger.as_deref(), place, before }
+    // A message may have several lines of its own, as in JSON.
+    let end = memchr::memchr(b'\n', message).unwrap_or(message.len());
+    let more = if folded.more.is_empty() { message.get(end + 1..).unwrap_or_default() } else { folded.more };
+    Seen { class, level: *level, message: &message[..end], more, time: *time, logger: logger.as_deref(), place, before }
 }

@@ -17,7 +17,7 @@ use super::{
     fold::Folder,
     groups::{Class, Grouped},
     prepare::Ready,
-    report::{Places, shown_template},
+    render::{presentable, shown_template},
     tally::{Grouping, Plan},
     time,
     window::Window,
@@ -72,7 +72,7 @@ pub struct TemplateOut {
     /// The file of the first one.
     pub untrusted_file: String,
     /// Its line there, from 1.
-    pub line: u64,
+    pub line: Option<u64>,
     /// What they have in common, `<*>` for what varies. Text from the log.
     pub untrusted_template: String,
     /// The first one. Text from the log.
@@ -123,7 +123,9 @@ impl Logs {
 
     fn ready(&self, request: &TemplatesRequest) -> Result<Vec<Ready>, LogsError> {
         let zone = analyse::default_zone(&self.settings, None)?;
-        let (ready, skipped) = analyse::open(self, &request.paths, None, &zone)?;
+        let cancel = CancellationToken::new();
+        let limits = Limits { block_bytes: self.block_bytes, cancel: &cancel, deadline: None };
+        let (ready, skipped) = analyse::open(self, &request.paths, None, &zone, &limits)?;
         match ready.is_empty() {
             true => Err(LogsError::NothingReadable { reasons: skipped }),
             false => Ok(ready),
@@ -146,7 +148,7 @@ impl Logs {
     }
 
     fn templates_report(&self, ready: &[Ready], grouped: &Grouped, outcomes: &[PartOutcome]) -> TemplatesReport {
-        let places = Places { paths: ready.iter().map(|file| file.path.as_str()).collect(), parts: outcomes };
+        let places = analyse::places(ready, outcomes);
         let records = outcomes.iter().map(|part| part.counts.records).sum();
         let templates = grouped.groups.iter().zip(1..).map(|((template, group), id)| {
             let (file, line, sample) = places.sample(group);
@@ -160,7 +162,7 @@ impl Logs {
                 untrusted_file: file.to_owned(),
                 line,
                 untrusted_template: self.shown(template, group),
-                untrusted_sample: super::report::presentable(sample, &self.redactor, usize::MAX),
+                untrusted_sample: presentable(sample, &self.redactor, usize::MAX),
             }
         });
         let notes = outcomes.iter().zip(ready).filter_map(|(part, file)| part.error.as_ref().map(|error| format!("{}: {error}", file.path))).collect();

@@ -103,7 +103,7 @@ fn an_unbounded_window_counts_every_line_that_is_not_blank() {
     assert_eq!((report.error_count, report.error_rate_percent), (2, 50.0));
     assert_eq!(report.patterns["connection_timeout"], 2);
     let group = &report.top_errors[0];
-    assert_eq!((group.count, group.share_percent, group.line, group.level), (2, 100.0, 2, Level::Critical));
+    assert_eq!((group.count, group.share_percent, group.line, group.level), (2, 100.0, Some(2), Level::Critical));
     assert_eq!((group.untrusted_template.as_str(), &group.untrusted_loggers[..]), ("Connection to <*> timeout after <*>ms", &["db".to_owned()][..]));
     assert_eq!((group.first_seen.as_deref(), group.last_seen.as_deref()), (Some("2026-11-20T11:30:00Z"), Some("2026-11-20T11:45:00Z")));
     assert_eq!((report.files[0].format.as_str(), report.files[0].bytes), ("standard", THREE.len() as u64));
@@ -199,7 +199,39 @@ fn several_files_add_up_and_keep_their_places() {
     let request = Request { paths: vec![format!("{}/*", one.0.path().display()), two.path()], ..one.request() };
     let report = analyse_with(&logs(utc(), 64), request).unwrap();
     assert_eq!((report.total_records, report.top_errors[0].count, report.files.len(), report.skipped_files.len()), (8, 4, 2, 1));
-    assert_eq!((report.top_errors[0].file.as_str(), report.top_errors[0].line), (one.path().as_str(), 2));
+    assert_eq!((report.top_errors[0].untrusted_file.as_str(), report.top_errors[0].line), (one.path().as_str(), Some(2)));
+}
+
+#[test]
+fn a_packed_or_foreign_file_is_read_as_the_plain_one() {
+    let plain = Log::new(THREE.repeat(50)).analyse();
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let utf_16: Vec<u8> = THREE.repeat(50).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let whole = gzip(THREE.repeat(50).as_bytes());
+    for bytes in [whole.clone(), utf_16.clone(), gzip(&utf_16)] {
+        let log = Log::new(&bytes);
+        let mut report = log.analyse();
+        assert_eq!(report.files[0].bytes, bytes.len() as u64, "on disk");
+        report.files[0] = FileReport { untrusted_path: plain.files[0].untrusted_path.clone(), packing: None, bytes: plain.files[0].bytes, ..report.files[0].clone() };
+        report.top_errors.iter_mut().zip(&plain.top_errors).for_each(|(group, same)| group.untrusted_file.clone_from(&same.untrusted_file));
+        assert_eq!(report, plain);
+        let request = Request { since: Some("20m".into()), anchor: Anchor::End, ..log.request() };
+        assert_eq!(analyse_with(&logs(utc(), 64), request).unwrap().records_in_window, 100);
+        let mut count = 0;
+        let each = &mut |_: RecordOut| {
+            count += 1;
+            ControlFlow::Continue(())
+        };
+        logs(utc(), 64).records(&log.path(), None, each).unwrap();
+        assert_eq!(count, 200);
+    }
+    let cut = Log::new(&whole[..whole.len() - 4]).analyse();
+    assert!(cut.total_records == 200 && cut.partial.is_some());
+    assert!(cut.files[0].note.as_ref().unwrap().contains("the gzip data ends in the middle"), "{:?}", cut.files[0].note);
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn too_many_different_messages_still_add_up_in_any_order() {
         let log = Log::new(lines.concat());
         let mut report = analyse_with(&logs(utc(), 100_000), Request { threads: Some(threads), ..log.request() }).unwrap();
         report.files.clear();
-        report.top_errors.iter_mut().for_each(|group| (group.file, group.line) = (String::new(), 0));
+        report.top_errors.iter_mut().for_each(|group| (group.untrusted_file, group.line, group.offset) = (String::new(), None, 0));
         report
     };
     let forward = report(lines.clone(), 1);

@@ -134,6 +134,11 @@ impl LineReader {
         ALL[format].name()
     }
 
+    /// The name of the format that the beginning of the file has.
+    pub fn main_format(&self) -> &str {
+        self.format_name(self.locked)
+    }
+
     /// The index of the format of lines without structure.
     pub fn plain(&self) -> usize {
         ALL.len() - 1

@@ -1,27 +1,31 @@
 //! Files and globs, opened so that no caller reads what it may not and nothing but a regular file is ever read.
 //!
 //! A person's command line may read what the process may. A caller over MCP is held to the roots: its path must lie in one by its text,
-//! and again, after all symlinks, in one by its resolved path; the last step is opened beneath that root without leaving it.
+//! and again, after all symlinks, in one by its resolved path. [`super::open`] opens what passed.
 //!
-//! **Invariant:** the file that is read is the one that was checked: type and place are looked at again on the open descriptor.
+//! **Invariant:** a name that a glob found is of somebody else's making: it is sanitised, marked as found, and in no text that a caller
+//! is to trust.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::ErrorKind;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, OpenOptions as BeneathOptions, OpenOptionsExt as _},
-};
-use rustix::fs::OFlags;
+use jiff::Timestamp;
 
+use super::open::{Refusal, leads_out, open, reason};
 use crate::logs::{error::LogsError, report::SkippedFile, settings::SourceSettings};
 use crate::types::sanitise::sanitise_line;
 
 /// Files that one call reads at most; each is held open.
 const MOST_FILES: usize = 256;
+
+/// The kernel takes no longer path.
+const MOST_PATH_BYTES: usize = 4_095;
+
+/// So much is shown of a path that is longer than that.
+const SHOWN_OF_LONG_PATHS: usize = 200;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,21 +40,53 @@ pub enum Access {
 pub(crate) struct Opened {
     /// As it is shown.
     pub(crate) path: String,
+    /// Whether the path was written by who asks or by the configuration; else a glob found it, and its name is somebody else's.
+    pub(crate) named: bool,
     pub(crate) file: File,
     /// Its length when it was opened: what is appended later is not read. Unknown (as in /proc) is none.
     pub(crate) bytes: Option<u64>,
+    /// When it was last written to.
+    pub(crate) modified: Option<Timestamp>,
     /// Name of the zone of the source that it belongs to.
     pub(crate) timezone: Option<String>,
+}
+
+/// A file that is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Skipped {
+    /// As it is shown.
+    pub(crate) path: String,
+    /// As in [`Opened`].
+    pub(crate) named: bool,
+    /// Why. Holds no name that a glob found.
+    pub(crate) reason: String,
+}
+
+impl From<Skipped> for SkippedFile {
+    fn from(Skipped { path, reason, .. }: Skipped) -> Self {
+        Self { untrusted_path: path, reason }
+    }
 }
 
 /// What a request leads to.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) files: Vec<Opened>,
-    pub(crate) skipped: Vec<SkippedFile>,
+    pub(crate) skipped: Vec<Skipped>,
     seen: Vec<(u64, u64)>,
     /// Why nothing could be read, if a single reason says it best.
     problems: Vec<LogsError>,
+}
+
+/// A path of a request, or one that its glob found.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// What the request says: the path, or the glob.
+    text: &'a str,
+    /// The path.
+    path: &'a str,
+    named: bool,
+    timezone: Option<&'a str>,
 }
 
 /// Finds files for requests.
@@ -81,11 +117,21 @@ impl Finder<'_> {
             }
         }
         if found.files.is_empty() {
-            let reasons = found.skipped.iter().map(|s| format!("{}: {}", s.path, s.reason)).collect();
             let only = if found.skipped.len() == 1 { found.problems.pop() } else { None };
-            return Err(only.unwrap_or(LogsError::NothingReadable { reasons }));
+            return Err(only.unwrap_or_else(|| LogsError::NothingReadable { reasons: self.reasons(&found.skipped) }));
         }
         Ok(found)
+    }
+
+    /// Why each file was skipped; a caller that is no person gets no names that globs found in the text of an error.
+    fn reasons(&self, skipped: &[Skipped]) -> Vec<String> {
+        let tells_all = *self.access == Access::Anyone;
+        let (told, counted): (Vec<_>, Vec<_>) = skipped.iter().partition(|skipped| skipped.named || tells_all);
+        let mut reasons: Vec<String> = told.into_iter().map(|skipped| format!("{}: {}", skipped.path, skipped.reason)).collect();
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        counted.into_iter().for_each(|skipped| *counts.entry(&skipped.reason).or_default() += 1);
+        reasons.extend(counts.into_iter().map(|(reason, count)| format!("{count} of the files that globs found: {reason}")));
+        reasons
     }
 
     fn source_names(&self) -> Vec<String> {
@@ -94,19 +140,24 @@ impl Finder<'_> {
 
     fn path(&self, path: &str, timezone: Option<&str>, found: &mut Found) -> Result<(), LogsError> {
         self.check_text(path)?;
+        let asked = Asked { text: path, path, named: true, timezone };
+        if let Some(problem) = no_path(path) {
+            found.skip(asked, problem);
+            return Ok(());
+        }
         let is_there = fs::symlink_metadata(path).is_ok();
         if !is_there && path.contains(['*', '?', '[']) {
             return self.glob(path, timezone, found);
         }
-        match self.open_one(Path::new(path)) {
-            Ok(file) => self.keep(path, file, timezone, found)?,
+        match open(Path::new(path), self.access) {
+            Ok(file) => self.keep(asked, file, found)?,
             Err(Refusal::Outside) => return Err(self.outside(path)),
             Err(Refusal::Missing) => {
                 let sources = if path.contains('/') { Vec::new() } else { self.source_names() };
-                found.skip(path, "there is no such file");
+                found.skip(asked, "there is no such file");
                 found.problems.push(LogsError::NotFound { path: show_path(path), sources });
             }
-            Err(Refusal::Other(reason)) => found.skip(path, reason),
+            Err(Refusal::Other(reason)) => found.skip(asked, reason),
         }
         Ok(())
     }
@@ -130,12 +181,18 @@ impl Finder<'_> {
 
     fn glob(&self, pattern: &str, timezone: Option<&str>, found: &mut Found) -> Result<(), LogsError> {
         let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
+        let whole = Asked { text: pattern, path: pattern, named: true, timezone };
+        if let Access::Roots(roots) = self.access
+            && leads_out(literal_part(pattern), roots)
+        {
+            return Err(self.outside(pattern));
+        }
         let matches = glob::glob_with(pattern, options)
             .map_err(|e| LogsError::BadGlob { pattern: show_path(pattern), problem: format!("{} at character {}", e.msg, e.pos) })?;
         let (mut hits, mut outside) = (0_usize, 0_usize);
         for path in matches.filter_map(Result::ok) {
             if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                found.skip(pattern, "the deadline came before all its matches were found");
+                found.skip(whole, "the deadline came before all its matches were found");
                 break;
             }
             hits += 1;
@@ -143,58 +200,53 @@ impl Finder<'_> {
                 return Err(LogsError::TooManyFiles { pattern: show_path(pattern), most: MOST_FILES });
             }
             let text = path.to_string_lossy();
-            match self.open_one(&path) {
-                Ok(file) => self.keep(&text, file, timezone, found)?,
+            let each = Asked { path: &text, named: false, ..whole };
+            match open(&path, self.access) {
+                Ok(file) => self.keep(each, file, found)?,
                 // Not by name: what lies outside is nobody's business here.
                 Err(Refusal::Outside) => outside += 1,
-                Err(Refusal::Missing) => found.skip(&text, "it vanished"),
-                Err(Refusal::Other(reason)) => found.skip(&text, reason),
+                Err(Refusal::Missing) => found.skip(each, "it vanished"),
+                Err(Refusal::Other(reason)) => found.skip(each, reason),
             }
         }
         if outside > 0 {
-            found.skip(pattern, format!("{outside} of its matches lead out of the folders that may be read"));
+            found.skip(whole, format!("{outside} of its matches lead out of the folders that may be read"));
         }
         if hits == 0 {
-            found.skip(pattern, "the glob matches no file");
+            found.skip(whole, "the glob matches no file");
             found.problems.push(LogsError::NoMatch { pattern: show_path(pattern) });
         }
         Ok(())
     }
 
-    fn open_one(&self, path: &Path) -> Result<File, Refusal> {
-        let file = match self.access {
-            Access::Anyone => open_any(path)?,
-            Access::Roots(roots) => open_within(path, roots)?,
-        };
-        refuse_irregular(&file.metadata()?.file_type())?;
-        refuse_compressed(&file)?;
-        Ok(file)
-    }
-
-    fn keep(&self, path: &str, file: File, timezone: Option<&str>, found: &mut Found) -> Result<(), LogsError> {
+    fn keep(&self, asked: Asked<'_>, file: File, found: &mut Found) -> Result<(), LogsError> {
         let metadata = match file.metadata() {
             Ok(metadata) => metadata,
             Err(error) => {
-                found.skip(path, reason(&error));
+                found.skip(asked, reason(&error));
                 return Ok(());
             }
         };
-        if found.files.len() == MOST_FILES {
-            return Err(LogsError::TooManyFiles { pattern: show_path(path), most: MOST_FILES });
-        }
+        let path = show_path(asked.path);
         let identity = (metadata.dev(), metadata.ino());
         if let Some(at) = found.seen.iter().position(|seen| *seen == identity) {
-            let first = &found.files[at].path;
-            if *first != show_path(path) {
-                let why = format!("it is the same file as {first}");
-                found.skip(path, why);
+            let first = &mut found.files[at];
+            if first.path == path {
+                first.named |= asked.named;
+            } else {
+                let why = if first.named { format!("it is the same file as {}", first.path) } else { "it is the same file as another one".to_owned() };
+                found.skip(asked, why);
             }
             return Ok(());
         }
+        if found.files.len() == MOST_FILES {
+            return Err(LogsError::TooManyFiles { pattern: show_path(asked.text), most: MOST_FILES });
+        }
         found.seen.push(identity);
-        let timezone = timezone.map(str::to_owned).or_else(|| self.timezone_of(path));
+        let timezone = asked.timezone.map(str::to_owned).or_else(|| self.timezone_of(asked.path));
         let bytes = (metadata.len() > 0).then_some(metadata.len());
-        found.files.push(Opened { path: show_path(path), file, bytes, timezone });
+        let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+        found.files.push(Opened { path, named: asked.named, file, bytes, modified, timezone });
         Ok(())
     }
 
@@ -206,94 +258,34 @@ impl Finder<'_> {
 }
 
 impl Found {
-    fn skip(&mut self, path: &str, reason: impl Into<String>) {
-        self.skipped.push(SkippedFile { path: show_path(path), reason: reason.into() });
+    fn skip(&mut self, asked: Asked<'_>, reason: impl Into<String>) {
+        self.skipped.push(Skipped { path: show_path(asked.path), named: asked.named, reason: reason.into() });
     }
 }
 
-/// Names of files come from outside too.
+/// Why a text can be no path at all.
+fn no_path(text: &str) -> Option<String> {
+    match text.len() {
+        0 => Some("the path is empty".to_owned()),
+        _ if text.contains('\0') => Some("a path cannot contain a NUL byte".to_owned()),
+        long if long > MOST_PATH_BYTES => Some(format!("a path has at most {MOST_PATH_BYTES} bytes, and this one {long}")),
+        _ => None,
+    }
+}
+
+/// The folders of a glob that it names without a wildcard.
+fn literal_part(pattern: &str) -> &Path {
+    let before = pattern.find(['*', '?', '[']).map_or(pattern, |at| &pattern[..at]);
+    Path::new(before.rfind('/').map_or("", |at| &before[..=at]))
+}
+
+/// Names of files come from outside too. What is too long to be a path is not shown in full.
 fn show_path(path: &str) -> String {
-    sanitise_line(path).into_owned()
-}
-
-/// Why a file was not opened.
-enum Refusal {
-    Missing,
-    Outside,
-    Other(String),
-}
-
-impl From<std::io::Error> for Refusal {
-    fn from(error: std::io::Error) -> Self {
-        if error.kind() == ErrorKind::NotFound { Self::Missing } else { Self::Other(reason(&error)) }
+    if path.len() <= MOST_PATH_BYTES {
+        return sanitise_line(path).into_owned();
     }
-}
-
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        ErrorKind::PermissionDenied => "permission denied to the user that opsmedic runs as".to_owned(),
-        _ => format!("it cannot be opened: {error}"),
-    }
-}
-
-/// Never waits for a writer or a carrier, and takes no terminal.
-fn waiting_for_nothing() -> i32 {
-    (OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC).bits().cast_signed()
-}
-
-fn open_any(path: &Path) -> Result<File, Refusal> {
-    // Before opening: to open some devices is to act on them.
-    refuse_irregular(&fs::metadata(path)?.file_type())?;
-    Ok(File::options().read(true).custom_flags(waiting_for_nothing()).open(path)?)
-}
-
-fn open_within(path: &Path, roots: &[PathBuf]) -> Result<File, Refusal> {
-    let real = fs::canonicalize(path)?;
-    let inside = roots.iter().filter_map(|root| fs::canonicalize(root).ok()).find_map(|root| {
-        let beneath = real.strip_prefix(&root).ok()?.to_owned();
-        Some((root, beneath))
-    });
-    let (root, beneath) = inside.ok_or(Refusal::Outside)?;
-    if beneath.as_os_str().is_empty() {
-        return Err(Refusal::Other(directory()));
-    }
-    let dir = Dir::open_ambient_dir(root, ambient_authority())?;
-    let kind = dir.metadata(&beneath)?.file_type();
-    if kind.is_dir() {
-        return Err(Refusal::Other(directory()));
-    }
-    if !kind.is_file() {
-        return Err(Refusal::Other("it is not a regular file but a FIFO, socket or device".to_owned()));
-    }
-    Ok(dir.open_with(&beneath, BeneathOptions::new().read(true).custom_flags(waiting_for_nothing()))?.into_std())
-}
-
-fn directory() -> String {
-    "it is a directory: name its files, such as DIRECTORY/*.log".to_owned()
-}
-
-fn refuse_irregular(kind: &fs::FileType) -> Result<(), Refusal> {
-    let what = match kind {
-        _ if kind.is_file() => return Ok(()),
-        _ if kind.is_dir() => return Err(Refusal::Other(directory())),
-        _ if kind.is_fifo() => "a FIFO",
-        _ if kind.is_socket() => "a socket",
-        _ => "a device",
-    };
-    Err(Refusal::Other(format!("it is {what}, not a regular file")))
-}
-
-fn refuse_compressed(file: &File) -> Result<(), Refusal> {
-    let mut magic = [0; 4];
-    let read = file.read_at(&mut magic, 0)?;
-    let with = match &magic[..read] {
-        [0x1f, 0x8b, ..] => "gzip",
-        [0x28, 0xb5, 0x2f, 0xfd] => "zstd",
-        [b'B', b'Z', b'h', b'1'..=b'9'] => "bzip2",
-        [0xfd, b'7', b'z', b'X'] => "xz",
-        _ => return Ok(()),
-    };
-    Err(Refusal::Other(format!("it is compressed with {with}: decompress it first")))
+    let shown: String = path.chars().take(SHOWN_OF_LONG_PATHS).collect();
+    format!("{}... ({} bytes)", sanitise_line(&shown), path.len())
 }
 
 #[cfg(test)]
