@@ -24,7 +24,8 @@ use super::{
     settings::Settings,
     sources::file::{Finder, Found, Opened, Skipped},
     tally::{Grouping, Plan, Tally, both},
-    time, timeline,
+    time::{self, Nanos},
+    timeline,
     window::{Anchor, Window},
 };
 use crate::types::{redact::Redactor, time::show_duration};
@@ -95,7 +96,7 @@ impl Job {
             skipped_files: skipped.into_iter().map(SkippedFile::from).chain(outcome.unread).collect(),
             partial: outcome.partial,
             until: window.to.or_else(|| window.from.map(|_| time::nanos(anchor))),
-            span: ready.iter().zip(&outcome.outcomes).map(|(file, part)| both(part.counts.span, file.span)).fold(None, both),
+            span: span_of(&ready, &outcome.outcomes, &left_out),
             set: request.patterns,
             lang: request.lang,
         };
@@ -221,6 +222,12 @@ fn file_report(file: &Ready, part: &PartOutcome) -> FileReport {
         last: span.map(|(_, last)| time::show(last)),
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     }
+}
+
+/// From the first to the last time of all files, read or not.
+fn span_of(ready: &[Ready], parts: &[PartOutcome], left_out: &[(Ready, &str)]) -> Option<(Nanos, Nanos)> {
+    let read = ready.iter().zip(parts).map(|(file, part)| both(part.counts.span, file.span));
+    read.chain(left_out.iter().map(|(file, _)| file.span.or(file.first.zip(file.first)))).fold(None, both)
 }
 
 fn left_out_report((file, why): &(Ready, &'static str)) -> FileReport {
