@@ -10,6 +10,8 @@ mod drill;
 mod logs;
 mod output;
 mod passphrase;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the report"))]
+mod picture;
 mod playbook;
 mod recover;
 mod serve;

@@ -129,6 +129,20 @@ pub(super) fn sparkline(counts: impl Iterator<Item = u64>) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let counts: Vec<u64> = counts.collect();
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
-    let bar = |count: u64| if count == 0 { ' ' } else { BARS[usize::try_from((count * 8).div_ceil(most)).unwrap_or(8).clamp(1, 8) - 1] };
+    let bar =
+        |count: u64| if count == 0 { ' ' } else { BARS[usize::try_from((u128::from(count) * 8).div_ceil(u128::from(most))).unwrap_or(8).clamp(1, 8) - 1] };
     counts.into_iter().map(bar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_scale_to_the_largest_and_what_is_there_is_seen() {
+        assert_eq!(sparkline([0, 1, 4, 8].into_iter()), " ▁▄█");
+        assert_eq!(sparkline([1, 1_000_000].into_iter()), "▁█");
+        assert_eq!(sparkline([u64::MAX, 0].into_iter()), "█ ");
+        assert_eq!(sparkline([0, 0].into_iter()), "  ");
+    }
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    advice::{self, Recommendation},
+    advice::{self, Findings, Recommendation},
     level::{Level, NO_LEVEL},
     patterns::PatternSet,
     tally::{Plan, Tally},
@@ -269,8 +269,8 @@ pub(crate) struct Frame {
 pub(crate) fn render(plan: &Plan, tally: Tally, frame: Frame) -> Report {
     let errors = tally.errors();
     let patterns: BTreeMap<String, u64> = plan.patterns.names().iter().cloned().zip(tally.patterns.iter().copied()).collect();
-    let count_of = |name: &str| patterns.get(name).copied().unwrap_or_default();
-    let recommendations = advice::recommend(frame.set, frame.lang, errors, tally.in_window, count_of);
+    let count_of = |name: &str| patterns.get(name).copied().unwrap_or_default().into();
+    let recommendations = advice::recommend(&Findings::new(frame.set, frame.lang, tally.in_window, errors.into(), &count_of));
     let top_errors: Vec<ErrorGroup> =
         tally.templates.top(TOP_ERRORS).into_iter().map(|group| error_group(group, errors, &frame.files, &plan.redactor)).collect();
     let (groups, ungrouped_errors) = tally.templates.sizes();
