@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Exit, Failure, Out, Outcome,
-    output::{cell, number, sparkline},
+    output::{cell, number},
+    picture::{Column, Picture},
 };
 use crate::{
     flows::Services,
@@ -227,16 +228,18 @@ fn show_counts(report: &Report, out: &mut Out) -> std::io::Result<()> {
         "critical {}  error {}  warning {}  notice {}  info {}  debug {}  trace {}  no level {}  no time {}",
         l.critical, l.error, l.warning, l.notice, l.info, l.debug, l.trace, l.none, report.without_timestamp
     ))?;
-    let buckets = &report.timeline.buckets;
-    let Some(first) = buckets.first() else { return Ok(()) };
-    out.line(format!("errors    |{}|", sparkline(buckets.iter().map(|b| b.errors))))?;
-    out.line(format!("warnings  |{}|", sparkline(buckets.iter().map(|b| b.warnings))))?;
-    out.line(format!(
-        "records   |{}|  from {}, {} a column",
-        sparkline(buckets.iter().map(|b| b.total)),
-        first.start,
-        show_duration(std::time::Duration::from_secs(report.timeline.bucket_seconds))
-    ))
+    picture(report).iter().try_for_each(|line| out.line(line))?;
+    let width = show_duration(std::time::Duration::from_secs(report.timeline.bucket_seconds));
+    if report.timeline.buckets.is_empty() { Ok(()) } else { out.line(format!("in buckets of {width}")) }
+}
+
+fn picture(report: &Report) -> Vec<String> {
+    let seconds = |text: &str| text.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second);
+    let buckets: Vec<Column> = report.timeline.buckets.iter().map(|b| Column { start: seconds(&b.start), records: b.total, errors: b.errors }).collect();
+    let spikes: Vec<(i64, i64)> = report.spikes.iter().map(|spike| (seconds(&spike.start), seconds(&spike.end))).collect();
+    let steps: Vec<i64> = report.change_points.iter().map(|step| seconds(&step.at)).collect();
+    let width = i64::try_from(report.timeline.bucket_seconds).unwrap_or(i64::MAX);
+    Picture { width, buckets: &buckets, spikes: &spikes, steps: &steps }.lines()
 }
 
 fn show_groups(title: &str, what: &str, (groups, other): (&[MessageGroup], u64), services: &Services, out: &mut Out) -> std::io::Result<()> {

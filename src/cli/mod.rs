@@ -10,6 +10,7 @@ mod drill;
 mod logs;
 mod output;
 mod passphrase;
+mod picture;
 mod playbook;
 mod recover;
 mod serve;

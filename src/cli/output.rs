@@ -123,12 +123,3 @@ pub(super) fn severity(severity: Severity) -> Cell {
     };
     Cell::new(severity).fg(colour)
 }
-
-/// Counts as a row of bars, the tallest for the largest.
-pub(super) fn sparkline(counts: impl Iterator<Item = u64>) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let counts: Vec<u64> = counts.collect();
-    let most = counts.iter().copied().max().unwrap_or(0).max(1);
-    let bar = |count: u64| if count == 0 { ' ' } else { BARS[usize::try_from((count * 8).div_ceil(most)).unwrap_or(8).clamp(1, 8) - 1] };
-    counts.into_iter().map(bar).collect()
-}

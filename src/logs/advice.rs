@@ -1,11 +1,21 @@
-//! From counts to recommendations, in English and Chinese.
+//! From counts and times to recommendations, in English and Chinese.
 //!
-//! Looks at counts alone: no text of the log can change what is recommended, and none is in it.
+//! **Invariant:** looks at counts, levels and times alone: no text of the log can change what is recommended, and none is in it.
+//! [`Findings`] has no place for any.
+
+mod course;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::patterns::PatternSet;
+use super::{
+    insight::{
+        spikes::{Silence, Spike},
+        steps::Step,
+    },
+    patterns::PatternSet,
+    time::{Nanos, show},
+};
 use crate::types::{
     issue::{IssueType, Sign, lead},
     lang::Lang,
@@ -41,23 +51,44 @@ impl Priority {
     }
 }
 
-/// The counts behind a recommendation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// The counts and times behind a recommendation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Evidence {
-    /// Records that matched the pattern, or that are errors.
+    /// Records that matched the pattern, or that are errors: all, the new ones, those of the burst. 0 of a silence.
     pub count: u64,
     /// Records in the window.
     pub of_records: u64,
     /// `count` of `of_records`, 0 to 100.
     pub share_percent: f64,
+    /// The first of them, or when it began. RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<String>,
+    /// The last of them, or when it ended. RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<String>,
+    /// Whether there are at least twice as many in the last third of the time as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rising: Option<bool>,
+    /// Groups of errors that they belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<u64>,
+    /// The highest count of a bucket, as a multiple of what is typical for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times_typical: Option<f64>,
+    /// Errors a minute before a lasting change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_per_minute: Option<f64>,
+    /// Errors a minute since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_per_minute: Option<f64>,
 }
 
 /// What to do about something that the log shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Recommendation {
-    /// The pattern's name, or `high_error_rate`.
+    /// The pattern's name, or `high_error_rate`, `error_rate_step`, `error_spike`, `new_errors`, `silence`.
     pub id: String,
     /// How soon.
     pub priority: Priority,
@@ -177,64 +208,89 @@ pub(crate) fn share(count: u64, total: u64) -> f64 {
     (count as f64 * 10_000.0 / total as f64).round() / 100.0
 }
 
-/// What the counts call for. In the seed's reading: its own advice in its own order. Else all, the most urgent first.
-pub(crate) fn recommend(set: PatternSet, lang: Lang, errors: u64, records: u64, count_of: impl Fn(&str) -> u64) -> Vec<Recommendation> {
-    let evidence = |count| Evidence { count, of_records: records, share_percent: share(count, records) };
-    let known = if set == PatternSet::Seed { &BY_PATTERN[..SEED_ADVICE] } else { &BY_PATTERN[..] };
-    let mut out = Vec::new();
-    let mut push = |id: &str, sign: Sign<'_>, priority, title: Text, text: Text, count| {
+/// Some records of the window, by count and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Seen {
+    pub(crate) count: u64,
+    pub(crate) first: Option<Nanos>,
+    pub(crate) last: Option<Nanos>,
+    /// None: not known. See [`rising`](super::insight::steps::rising).
+    pub(crate) rising: Option<bool>,
+    /// Groups of errors among them. None: not known.
+    pub(crate) groups: Option<u64>,
+}
+
+impl From<u64> for Seen {
+    fn from(count: u64) -> Self {
+        Self { count, ..Self::default() }
+    }
+}
+
+/// What recommendations are made from.
+pub(crate) struct Findings<'a> {
+    pub(crate) set: PatternSet,
+    pub(crate) lang: Lang,
+    /// Records in the window.
+    pub(crate) records: u64,
+    /// Levels error and critical.
+    pub(crate) errors: Seen,
+    /// Records that match a pattern, by its name.
+    pub(crate) patterns: &'a dyn Fn(&str) -> Seen,
+    /// Errors of groups that did not occur in what was read before the window. None if nothing was read before it.
+    pub(crate) new_errors: Option<Seen>,
+    pub(crate) spikes: &'a [Spike],
+    pub(crate) steps: &'a [Step],
+    pub(crate) silence: Option<Silence>,
+}
+
+impl<'a> Findings<'a> {
+    /// Of these counts; nothing is known of the course over time.
+    pub(crate) fn new(set: PatternSet, lang: Lang, records: u64, errors: Seen, patterns: &'a dyn Fn(&str) -> Seen) -> Self {
+        Self { set, lang, records, errors, patterns, new_errors: None, spikes: &[], steps: &[], silence: None }
+    }
+
+    fn evidence(&self, seen: Seen) -> Evidence {
+        let counts = Evidence { count: seen.count, of_records: self.records, share_percent: share(seen.count, self.records), ..Evidence::default() };
+        if self.set == PatternSet::Seed {
+            return counts;
+        }
+        Evidence { first_seen: seen.first.map(show), last_seen: seen.last.map(show), rising: seen.rising, groups: seen.groups, ..counts }
+    }
+
+    fn recommendation(&self, id: &str, sign: Sign<'_>, priority: Priority, (title, text): (Text, Text), evidence: Evidence) -> Recommendation {
         let leads = lead(sign);
-        out.push(Recommendation {
+        Recommendation {
             id: id.to_owned(),
             priority,
-            title: lang.pick(title.0, title.1).to_owned(),
-            text: lang.pick(text.0, text.1).to_owned(),
-            evidence: evidence(count),
+            title: self.lang.pick(title.0, title.1).to_owned(),
+            text: self.lang.pick(text.0, text.1).to_owned(),
+            evidence,
             issue_type: leads.issue,
             playbook: Some(leads.playbook.to_owned()),
-        });
-    };
-    for (name, priority, title, text) in known {
-        let count = count_of(name);
-        if count > 0 {
-            push(name, Sign::Pattern(name), *priority, *title, *text, count);
         }
     }
-    if errors as f64 * 100.0 > HIGH_ERROR_RATE_PERCENT * records as f64 {
-        push("high_error_rate", Sign::Metric("error_rate_percent"), Priority::Critical, HIGH_ERROR_RATE.0, HIGH_ERROR_RATE.1, errors);
+}
+
+/// What the findings call for. In the seed's reading: its own advice in its own order. Else all, the most urgent first.
+pub(crate) fn recommend(findings: &Findings<'_>) -> Vec<Recommendation> {
+    let seed = findings.set == PatternSet::Seed;
+    let mut out = Vec::new();
+    for (name, priority, title, text) in if seed { &BY_PATTERN[..SEED_ADVICE] } else { &BY_PATTERN[..] } {
+        let seen = (findings.patterns)(name);
+        if seen.count > 0 {
+            out.push(findings.recommendation(name, Sign::Pattern(name), *priority, (*title, *text), findings.evidence(seen)));
+        }
     }
-    if set == PatternSet::Default {
+    if findings.errors.count as f64 * 100.0 > HIGH_ERROR_RATE_PERCENT * findings.records as f64 {
+        let sign = Sign::Metric("error_rate_percent");
+        out.push(findings.recommendation("high_error_rate", sign, Priority::Critical, HIGH_ERROR_RATE, findings.evidence(findings.errors)));
+    }
+    if !seed {
+        out.extend(course::recommend(findings));
         out.sort_by_key(|r| r.priority);
     }
     out
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::logs::patterns::built_in_names;
-
-    #[test]
-    fn every_built_in_pattern_has_advice_that_leads_somewhere() {
-        let all = recommend(PatternSet::Default, Lang::En, 0, 100, |_| 1);
-        assert_eq!(all.len(), 9);
-        for name in built_in_names() {
-            let advice = all.iter().find(|r| r.id == name).expect("each pattern has advice");
-            assert!(advice.playbook.is_some() && advice.evidence.share_percent == 1.0);
-        }
-        assert!(all.is_sorted_by_key(|r| r.priority));
-    }
-
-    #[test]
-    fn the_seed_reading_gives_the_seeds_advice() {
-        let titles: Vec<String> = recommend(PatternSet::Seed, Lang::Zh, 11, 100, |_| 1).into_iter().map(|r| r.title).collect();
-        assert_eq!(titles, ["连接超时", "数据库错误", "内存错误", "频率限制", "高错误率"]);
-    }
-
-    #[test]
-    fn a_tenth_is_not_yet_a_high_error_rate() {
-        for (errors, total, want) in [(10, 100, 0), (11, 100, 1), (0, 0, 0)] {
-            assert_eq!(recommend(PatternSet::Seed, Lang::En, errors, total, |_| 0).len(), want);
-        }
-    }
-}
+mod tests;

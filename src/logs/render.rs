@@ -1,9 +1,7 @@
 //! From counts to the report: picks the largest groups, looks at the timeline, redacts, cuts.
 
-use std::collections::BTreeMap;
-
 use super::{
-    advice,
+    advice::{self, Findings, Recommendation, Seen},
     engine::PartOutcome,
     groups::{Class, Group, Grouped},
     insight::{
@@ -19,7 +17,7 @@ use super::{
         Baseline, Bucket, ChangePoint, FileReport, LevelCounts, MessageGroup, Related, Report, SilenceReport, SkippedFile, Span, SpikeReport, TimelineReport,
         WindowReport,
     },
-    tally::{FileCounts, Plan, Tally},
+    tally::{FileCounts, Matches, Plan, Tally},
     time::{Nanos, SECOND, show},
     timeline::Counts,
     window::Anchor,
@@ -29,6 +27,7 @@ use crate::types::{
     lang::Lang,
     redact::{self, Redactor},
     sanitise::sanitise_line,
+    sparkline::{sparkline, squeezed},
 };
 
 /// Untrusted text is cut here, in bytes.
@@ -85,9 +84,6 @@ pub(crate) fn render(plan: &Plan, tally: Tally, places: &Places<'_>, frame: Fram
     let errors = tally.errors();
     let levels = LevelCounts::from(tally.levels);
     let in_window = tally.levels.iter().sum();
-    let patterns: BTreeMap<String, u64> = plan.patterns.names().iter().cloned().zip(tally.patterns.iter().copied()).collect();
-    let count_of = |name: &str| patterns.get(name).copied().unwrap_or_default();
-    let recommendations = advice::recommend(frame.set, frame.lang, errors, in_window, count_of);
     let (width, buckets) = tally.timeline.finish();
     let dense = Dense::new(i64::try_from(width.as_secs()).unwrap_or(i64::MAX), &buckets);
     let baseline = tally.before_span.map(|(first, last)| Baseline { records: tally.before, first: show(first), last: show(last) });
@@ -97,6 +93,10 @@ pub(crate) fn render(plan: &Plan, tally: Tally, places: &Places<'_>, frame: Fram
     let [(top_errors, e), (top_warnings, w), (top_unlevelled, u)] =
         LISTS.map(|(class, name, most)| lists.list(class, name, most, [errors, levels.warning, suspects][class as usize]));
     let related = related(&dense, &top_errors.iter().chain(&top_warnings).chain(&top_unlevelled).map(|g| g.id.as_str()).collect::<Vec<_>>(), &[e, w, u].concat());
+    let found = Found { spikes: spikes::spikes(&dense), steps: steps::steps(&dense), silence: spikes::silence(&dense, frame.until.map(|until| until.div_euclid(SECOND))) };
+    let new = baseline.is_some().then(|| new_errors(&grouped));
+    let recommendations = recommend(plan, &tally.patterns, &dense, [in_window, errors], new, &found, &frame);
+    let patterns = plan.patterns.names().iter().cloned().zip(tally.patterns.iter().map(|matches| matches.count)).collect();
     let rest = |total: u64, top: &[MessageGroup]| total - top.iter().map(|group| group.count).sum::<u64>();
     Report {
         window: WindowReport { from: plan.window.from.map(show), to: plan.window.to.map(show), anchor: frame.anchor },
@@ -111,9 +111,9 @@ pub(crate) fn render(plan: &Plan, tally: Tally, places: &Places<'_>, frame: Fram
         warning_count: levels.warning,
         error_rate_percent: advice::share(errors, in_window),
         timeline: timeline(width.as_secs(), &buckets),
-        spikes: spikes::spikes(&dense).into_iter().map(spike).collect(),
-        change_points: steps::steps(&dense).into_iter().map(change_point).collect(),
-        silence: spikes::silence(&dense, frame.until.map(|until| until.div_euclid(SECOND))).map(silence),
+        spikes: found.spikes.into_iter().map(spike).collect(),
+        change_points: found.steps.into_iter().map(change_point).collect(),
+        silence: found.silence.map(silence),
         other_errors: rest(errors, &top_errors),
         error_groups: grouped.of(Class::Error).count() as u64,
         ungrouped_errors: grouped.other(Class::Error),
@@ -129,6 +129,54 @@ pub(crate) fn render(plan: &Plan, tally: Tally, places: &Places<'_>, frame: Fram
         partial: frame.partial,
         hint: None,
     }
+}
+
+/// What the timeline shows.
+struct Found {
+    spikes: Vec<Spike>,
+    steps: Vec<Step>,
+    silence: Option<Silence>,
+}
+
+/// Errors of groups that did not occur before the window.
+fn new_errors(grouped: &Grouped) -> Seen {
+    let mut seen = Seen { groups: Some(0), ..Seen::default() };
+    for (_, group) in grouped.of(Class::Error).filter(|(_, group)| group.before == 0) {
+        seen.count += group.count;
+        seen.first = [seen.first, group.first].into_iter().flatten().min();
+        seen.last = seen.last.max(group.last);
+        seen.groups = seen.groups.map(|groups| groups + 1);
+    }
+    seen
+}
+
+fn recommend(plan: &Plan, patterns: &[Matches], dense: &Dense, [records, errors]: [u64; 2], new_errors: Option<Seen>, found: &Found, frame: &Frame) -> Vec<Recommendation> {
+    let of_pattern = |name: &str| {
+        let at = plan.patterns.names().iter().position(|known| known == name);
+        at.map_or_else(Seen::default, |at| {
+            let Matches { count, span, pulse } = &patterns[at];
+            Seen {
+                count: *count,
+                first: span.map(|span| span.0),
+                last: span.map(|span| span.1),
+                rising: span.map(|_| steps::rising(&series(dense, pulse))),
+                groups: None,
+            }
+        })
+    };
+    let findings = Findings {
+        new_errors,
+        spikes: &found.spikes,
+        steps: &found.steps,
+        silence: found.silence,
+        ..Findings::new(frame.set, frame.lang, records, errors.into(), &of_pattern)
+    };
+    advice::recommend(&findings)
+}
+
+fn series(dense: &Dense, pulse: &Pulse) -> Vec<u64> {
+    let starts: Vec<i64> = (0..dense.counts.len()).map(|bucket| dense.time(bucket)).collect();
+    pulse.series(dense.width, &starts)
 }
 
 /// What the lists of groups are made of.
@@ -147,15 +195,10 @@ impl Lists<'_> {
     /// The largest groups of a class, and how each goes over the time of the timeline.
     fn list(&self, class: Class, name: &str, most: usize, total: u64) -> (Vec<MessageGroup>, Vec<Course>) {
         let group = |(nth, (template, group)): (usize, &(String, Group))| {
-            let series = self.series(&group.pulse);
+            let series = series(self.dense, &group.pulse);
             (self.group(format!("{name}-{}", nth + 1), template, group, total, &series), (group.first, series))
         };
         self.grouped.of(class).take(most).enumerate().map(group).unzip()
-    }
-
-    fn series(&self, pulse: &Pulse) -> Vec<u64> {
-        let starts: Vec<i64> = (0..self.dense.counts.len()).map(|bucket| self.dense.time(bucket)).collect();
-        pulse.series(self.dense.width, &starts)
     }
 
     fn group(&self, id: String, template: &str, group: &Group, total: u64, series: &[u64]) -> MessageGroup {
@@ -170,7 +213,7 @@ impl Lists<'_> {
             first_seen: group.first.map(show),
             last_seen: group.last.map(show),
             level: group.level,
-            sparkline: sparkline(series),
+            sparkline: sparkline(squeezed(series, SPARKLINE_COLUMNS).into_iter()),
             untrusted_loggers: loggers(group, self.redactor),
             untrusted_file: file.to_owned(),
             offset: group.place().map_or(0, |place| place.offset),
@@ -203,15 +246,6 @@ fn loggers(group: &Group, redactor: &Redactor) -> Vec<String> {
     let mut loggers: Vec<_> = group.loggers.iter().collect();
     loggers.sort();
     loggers.into_iter().map(|(_, logger)| presentable(&String::from_utf8_lossy(logger), redactor, LONGEST_LOGGER_BYTES)).collect()
-}
-
-/// One character a column: how high against the highest; a point where there is nothing.
-fn sparkline(series: &[u64]) -> String {
-    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let columns: Vec<u64> = series.chunks(series.len().div_ceil(SPARKLINE_COLUMNS).max(1)).map(|column| column.iter().sum()).collect();
-    let highest = columns.iter().max().copied().unwrap_or_default();
-    let height = |count: u64| usize::try_from((u128::from(count) * 8).div_ceil(u128::from(highest.max(1)))).unwrap_or(8);
-    columns.iter().map(|count| if *count == 0 { '·' } else { HEIGHTS[height(*count) - 1] }).collect()
 }
 
 fn moment(seconds: i64) -> String {

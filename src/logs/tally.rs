@@ -14,6 +14,7 @@ use super::{
     groups::{Class, Groups, Place, Seen},
     level::{Level, NO_LEVEL},
     patterns::{Hits, Patterns},
+    pulse::Pulse,
     time::Nanos,
     timeline::Timeline,
     window::Window,
@@ -102,12 +103,37 @@ pub(crate) fn both(a: Option<(Nanos, Nanos)>, b: Option<(Nanos, Nanos)>) -> Opti
     }
 }
 
+/// The records that match a pattern.
+#[derive(Debug, Clone)]
+pub(crate) struct Matches {
+    pub(crate) count: u64,
+    /// From the first to the last of those with a time.
+    pub(crate) span: Option<(Nanos, Nanos)>,
+    pub(crate) pulse: Pulse,
+}
+
+impl Matches {
+    fn add(&mut self, time: Option<Nanos>) {
+        self.count += 1;
+        if let Some(time) = time {
+            self.span = both(self.span, Some((time, time)));
+            self.pulse.add(time);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.span = both(self.span, other.span);
+        self.pulse.merge(other.pulse);
+    }
+}
+
 /// The counts of all files.
 pub(crate) struct Tally {
     /// In the window, from here on. By level, the last without one.
     pub(crate) levels: [u64; NO_LEVEL + 1],
     /// By pattern.
-    pub(crate) patterns: Vec<u64>,
+    pub(crate) patterns: Vec<Matches>,
     pub(crate) timeline: Timeline,
     pub(crate) groups: Groups,
     /// Records before the window, and their earliest and latest timestamp.
@@ -122,7 +148,7 @@ impl Tally {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             levels: [0; NO_LEVEL + 1],
-            patterns: vec![0; plan.patterns.names().len()],
+            patterns: vec![Matches { count: 0, span: None, pulse: Pulse::new(plan.bucket) }; plan.patterns.names().len()],
             timeline: Timeline::new(plan.bucket),
             groups: Groups::new(plan.bucket),
             before: 0,
@@ -134,7 +160,7 @@ impl Tally {
     /// Adds the counts of another part.
     pub(crate) fn merge(&mut self, mut other: Self) {
         self.levels.iter_mut().zip(other.levels).for_each(|(a, b)| *a += b);
-        self.patterns.iter_mut().zip(other.patterns).for_each(|(a, b)| *a += b);
+        self.patterns.iter_mut().zip(other.patterns).for_each(|(a, b)| a.merge(b));
         self.timeline.merge(other.timeline);
         self.groups.take(&mut other.groups);
         self.before += other.before;
@@ -212,7 +238,7 @@ impl Tally {
         let matched = matched(plan, folded, hits, block);
         let mut bits = matched;
         while bits != 0 {
-            self.patterns[bits.trailing_zeros() as usize] += 1;
+            self.patterns[bits.trailing_zeros() as usize].add(time);
             bits &= bits - 1;
         }
         if let Some(class) = class(plan, level, matched) {

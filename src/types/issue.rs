@@ -71,6 +71,8 @@ pub enum Sign<'a> {
     Check(&'a str),
     /// A metric of the classification that hit, by name.
     Metric(&'a str),
+    /// Something in the course of a log over time, by the name of its recommendation.
+    Course(&'a str),
 }
 
 /// Where a sign leads.
@@ -106,6 +108,11 @@ const TABLE: &[(Sign<'static>, Option<IssueType>, &str)] = &[
     (Sign::Metric("availability_percent"), Some(IssueType::ServiceUnavailable), "service_down"),
     (Sign::Metric("error_rate_percent"), Some(IssueType::HighErrorRate), "service_down"),
     (Sign::Metric("response_time_ms"), Some(IssueType::HighLatency), "high_latency"),
+    // New errors alone are no ground to act: what is new may be harmless.
+    (Sign::Course("new_errors"), None, FALLBACK_PLAYBOOK),
+    (Sign::Course("error_spike"), Some(IssueType::HighErrorRate), "service_down"),
+    (Sign::Course("error_rate_step"), Some(IssueType::HighErrorRate), "service_down"),
+    (Sign::Course("silence"), Some(IssueType::ServiceUnavailable), "service_down"),
 ];
 
 /// Where a sign leads: its row, or no issue type and the incident-response manual.

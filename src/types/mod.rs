@@ -14,6 +14,7 @@ pub mod redact;
 pub mod sanitise;
 pub mod secret;
 pub mod severity;
+pub mod sparkline;
 pub mod suggest;
 pub mod target;
 pub mod time;
