@@ -1,0 +1,144 @@
+//! Sequences as words and what separates them.
+
+use std::collections::HashMap;
+
+use super::super::WILDCARD;
+
+/// A word's or a separator's number.
+pub(super) type Id = u32;
+
+/// The wildcard's number.
+pub(super) const WILD: Id = 0;
+
+/// A sequence as alternating words and separators, beginning and ending with a word, which may be empty there.
+/// Words are at even places, separators at odd ones.
+pub(super) type Form = Box<[Id]>;
+
+/// Endings by which English forms what happened or happens out of a verb.
+const VERB_ENDINGS: [&[u8]; 2] = [b"ed", b"ing"];
+
+/// Words that hold a sentence together, and those that say how something went. None of them is the value of anything.
+const STRUCTURE: [&[u8]; 58] = [
+    b"a", b"after", b"all", b"an", b"and", b"any", b"are", b"as", b"at", b"be", b"been", b"before", b"but", b"by", b"can", b"cannot", b"could", b"did",
+    b"does", b"down", b"due", b"error", b"fail", b"failure", b"for", b"from", b"had", b"has", b"have", b"if", b"in", b"into", b"is", b"it", b"lost",
+    b"no", b"not", b"of", b"off", b"ok", b"on", b"or", b"out", b"over", b"since", b"success", b"than", b"that", b"the", b"this", b"to", b"up", b"was",
+    b"were", b"when", b"will", b"with", b"without",
+];
+
+/// Units that go with a number and may change with it.
+const UNITS: [&[u8]; 44] = [
+    b"b", b"byte", b"bytes", b"d", b"day", b"days", b"g", b"gb", b"gib", b"h", b"hour", b"hours", b"hz", b"k", b"kb", b"kb/s", b"khz", b"kib", b"m", b"mb",
+    b"mb/s", b"mhz", b"ghz", b"mib", b"microseconds", b"milliseconds", b"min", b"mins", b"minute", b"minutes", b"ms", b"ns", b"pb", b"s", b"sec", b"second",
+    b"seconds", b"secs", b"t", b"tb", b"tib", b"us", b"week", b"weeks",
+];
+
+/// What a word looks like.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Look {
+    /// It is, or contains, a wildcard.
+    pub(super) wild: bool,
+    /// Names what happens or holds a sentence together.
+    pub(super) structure: bool,
+    pub(super) unit: bool,
+    /// Capitals only, as names of states are.
+    pub(super) capitals: bool,
+    /// With a dot, `@`, `$` or `\` inside, as names of classes, files and accounts.
+    pub(super) qualified: bool,
+    pub(super) empty: bool,
+    /// The number of its letters without digits and wildcards; equal for `disk1` and `disk2`.
+    pub(super) letters: Id,
+}
+
+/// All words and separators.
+#[derive(Default)]
+pub(super) struct Words<'t> {
+    ids: HashMap<&'t [u8], Id>,
+    texts: Vec<&'t [u8]>,
+    looks: Vec<Look>,
+    letters: HashMap<Vec<u8>, Id>,
+}
+
+impl<'t> Words<'t> {
+    /// Cuts a sequence.
+    pub(super) fn read(&mut self, sequence: &'t [u8]) -> Form {
+        self.id(WILDCARD);
+        let mut form = Vec::new();
+        let mut at = 0;
+        loop {
+            let word = word_end(sequence, at);
+            form.push(self.id(&sequence[at..word]));
+            if word == sequence.len() {
+                break;
+            }
+            at = separator_end(sequence, word);
+            form.push(self.id(&sequence[word..at]));
+        }
+        form.into()
+    }
+
+    pub(super) fn text(&self, id: Id) -> &'t [u8] {
+        self.texts[id as usize]
+    }
+
+    pub(super) fn look(&self, id: Id) -> Look {
+        self.looks[id as usize]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    fn id(&mut self, text: &'t [u8]) -> Id {
+        if let Some(id) = self.ids.get(text) {
+            return *id;
+        }
+        let id = Id::try_from(self.texts.len()).unwrap_or(Id::MAX);
+        self.ids.insert(text, id);
+        self.texts.push(text);
+        let look = self.look_at(text);
+        self.looks.push(look);
+        id
+    }
+
+    fn look_at(&mut self, text: &[u8]) -> Look {
+        let stripped: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_digit() && !WILDCARD.contains(byte)).collect();
+        let next = Id::try_from(self.letters.len()).unwrap_or(Id::MAX);
+        let lower = text.to_ascii_lowercase();
+        let verb = VERB_ENDINGS.iter().any(|ending| lower.len() > ending.len() + 2 && lower.ends_with(ending)) && lower.iter().all(u8::is_ascii_alphabetic);
+        let inner = &text[text.len().min(1)..text.len().saturating_sub(1).max(text.len().min(1))];
+        Look {
+            wild: memchr::memmem::find(text, WILDCARD).is_some(),
+            structure: verb || STRUCTURE.binary_search(&lower.as_slice()).is_ok(),
+            unit: UNITS.contains(&lower.as_slice()),
+            capitals: text.iter().any(u8::is_ascii_uppercase) && !text.iter().any(u8::is_ascii_lowercase),
+            qualified: inner.iter().any(|byte| matches!(byte, b'.' | b'@' | b'$' | b'\\')),
+            empty: text.is_empty(),
+            letters: *self.letters.entry(stripped).or_insert(next),
+        }
+    }
+}
+
+/// Whether a byte separates words. A wildcard's angle brackets do not.
+fn separates(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b',' | b';' | b':' | b'=' | b'|' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b'"' | b'\'' | b'`')
+}
+
+fn word_end(text: &[u8], mut at: usize) -> usize {
+    while at < text.len() {
+        if text[at..].starts_with(WILDCARD) {
+            at += WILDCARD.len();
+        } else if separates(text[at]) {
+            break;
+        } else {
+            at += 1;
+        }
+    }
+    at
+}
+
+fn separator_end(text: &[u8], mut at: usize) -> usize {
+    while at < text.len() && separates(text[at]) && !text[at..].starts_with(WILDCARD) {
+        at += 1;
+    }
+    at
+}
