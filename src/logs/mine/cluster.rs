@@ -5,6 +5,7 @@
 //! the words that vary are values or names of different events. [`normal`] joins lists of different length and values that were missing.
 
 mod families;
+mod keys;
 mod normal;
 mod spread;
 mod words;

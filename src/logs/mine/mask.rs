@@ -59,7 +59,9 @@ pub(crate) fn mask(message: &[u8], out: &mut Vec<u8>) {
         }
         at += 1;
         if kind & DELIMITER != 0 {
-            out.push(byte);
+            if !is_bound(byte, &text[at..], out) {
+                out.push(byte);
+            }
         } else if out.last().is_some_and(|last| *last != b' ') {
             out.push(b' ');
         }
@@ -80,6 +82,11 @@ fn head(message: &[u8]) -> &[u8] {
     }
     let end = bounded.iter().rposition(|byte| class(*byte) & SPACE != 0).unwrap_or(bounded.len());
     &bounded[..end]
+}
+
+/// Whether a byte is the sign of a number that is only bounded: `<1 ms`.
+fn is_bound(byte: u8, after: &[u8], out: &[u8]) -> bool {
+    matches!(byte, b'<' | b'>') && after.first().is_some_and(u8::is_ascii_digit) && out.last() == Some(&b' ')
 }
 
 /// Masks the chunk that starts at `start`, and returns where it ends.

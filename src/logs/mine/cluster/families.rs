@@ -6,15 +6,21 @@
 use std::collections::HashSet;
 
 use super::{
-    MOST_POSITIONS,
+    MOST_POSITIONS, keys,
     words::{Form, Id, WILD, Words},
 };
 
 /// So many words in one place are values, where at least two other words stay the same.
-const LEAST_VALUES: usize = 4;
+pub(super) const LEAST_VALUES: usize = 4;
 
 /// The same where only one other word stays the same.
 const LEAST_VALUES_BESIDE_ONE: usize = 8;
+
+/// The same for words in capitals, which name states and methods.
+const LEAST_CAPITALS: usize = 8;
+
+/// The same for words that look like names of classes, files or accounts, where they are not the first; four there.
+const LEAST_QUALIFIED: usize = 2;
 
 /// The same for a message's first word: it mostly says who speaks or what happens.
 const LEAST_FIRST_VALUES: usize = 16;
@@ -51,6 +57,7 @@ pub(super) fn generalise(forms: &mut [Form], words: &mut Words<'_>) -> bool {
         }
     }
     in_context(forms, words, &contexts, &mut places);
+    keys::values(forms, words, &mut places);
     let changed = !places.is_empty();
     let mut any = false;
     for (form, place) in places {
@@ -66,10 +73,12 @@ fn in_context(forms: &[Form], words: &Words<'_>, contexts: &HashSet<[Id; 4]>, pl
     if contexts.is_empty() {
         return;
     }
+    // What introduces values is itself none: `for invalid user <*>` beside `for <*>`.
+    let introducers: HashSet<Id> = contexts.iter().flat_map(|[first, _, second, _]| [*first, *second]).collect();
     for (at, form) in forms.iter().enumerate() {
         for place in (4..form.len().min(2 * MOST_POSITIONS)).step_by(2) {
             let look = words.look(form[place]);
-            if form[place] != WILD && !look.structure && !look.empty && context(form, place).is_some_and(|context| contexts.contains(&context)) {
+            if form[place] != WILD && !look.structure && !look.empty && !introducers.contains(&form[place]) && context(form, place).is_some_and(|context| contexts.contains(&context)) {
                 places.push((at as u32, place as u32));
             }
         }
@@ -188,13 +197,17 @@ impl<'f> Family<'f> {
 
     /// Where other messages have a number or an id, a word is the same kind of thing.
     fn meets_wildcard(&self) -> bool {
-        self.constants >= 2 && self.members.iter().any(|id| self.words.look(*id).wild) && !self.names_events()
+        self.constants >= 2 && self.members.contains(&WILD) && !self.names_events()
     }
 
     fn is_many(&self) -> bool {
+        let qualified = self.members.iter().all(|id| self.words.look(*id).qualified);
         let least = match (self.is_first, self.constants) {
+            (false, 2..) if qualified => LEAST_QUALIFIED,
+            (true, 2..) if qualified => LEAST_VALUES,
             (true, _) => LEAST_FIRST_VALUES,
             (false, 1) => LEAST_VALUES_BESIDE_ONE,
+            _ if self.members.iter().all(|id| self.words.look(*id).capitals) => LEAST_CAPITALS,
             (false, _) => LEAST_VALUES,
         };
         self.members.len() >= least && !self.names_events()

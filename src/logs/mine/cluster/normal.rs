@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     super::WILDCARD,
-    words::{Form, WILD, Words},
+    words::{Form, WILD, Words, is_unit},
 };
 
 /// The template of each form, and the templates' texts.
@@ -66,7 +66,7 @@ impl Group<'_> {
 fn render(form: &Form, words: &Words<'_>) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::new();
     for id in form {
-        if *id == WILD {
+        if *id == WILD || is_account(words.text(*id), &out) {
             if let [before @ .., b' ' | b':'] = out.as_slice()
                 && before.ends_with(WILDCARD)
             {
@@ -75,26 +75,48 @@ fn render(form: &Form, words: &Words<'_>) -> Vec<u8> {
             if out.ends_with(WILDCARD) {
                 continue;
             }
+            out.extend_from_slice(WILDCARD);
+            continue;
         }
         out.extend_from_slice(words.text(*id));
     }
     out
 }
 
-/// The text with a wildcard in every empty pair of brackets or quotes and after every `=` without a value, lists of wildcards made one, and
-/// for each wildcard whether it was there.
+/// Whether a word names an account that every system has, where a user is named.
+fn is_account(word: &[u8], before: &[u8]) -> bool {
+    matches!(word, b"root" | b"admin") && [b"=".as_slice(), b"(", b" user ", b" for "].iter().any(|lead| before.ends_with(lead))
+}
+
+/// Where the wildcard ends that is before a `, ` or other short punctuation at the end of a text, as in a list.
+fn list_end(text: &[u8]) -> Option<usize> {
+    let is_joint = |byte: &u8| matches!(byte, b' ' | b',' | b';' | b'|' | b'/' | b'-' | b'@' | b'#' | b'&' | b'+');
+    let joint = text.iter().rev().take(4).take_while(|byte| is_joint(byte)).count();
+    (matches!(joint, 1..=3) && text[..text.len() - joint].ends_with(WILDCARD)).then_some(text.len() - joint)
+}
+
+/// The length of a unit after a blank at the beginning of a text.
+fn unit(text: &[u8]) -> usize {
+    let Some(rest) = text.strip_prefix(b" ") else { return 0 };
+    let length = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let ends = rest.get(length).is_none_or(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-' | b'/' | b'<'));
+    if ends && is_unit(&rest[..length]) { 1 + length } else { 0 }
+}
+
+/// The text with a wildcard in every empty pair of brackets or quotes and after every `=` without a value, lists of wildcards made one, units left
+/// out, and for each wildcard whether it was there.
 fn fill(text: &[u8]) -> (Vec<u8>, Vec<bool>) {
     let (mut out, mut filled) = (Vec::with_capacity(text.len() + 16), Vec::new());
     let mut at = 0;
     while at < text.len() {
         if text[at..].starts_with(WILDCARD) {
-            if out.ends_with(b"<*>, ") {
-                out.truncate(out.len() - 2);
+            if let Some(end) = list_end(&out) {
+                out.truncate(end);
             } else {
                 out.extend_from_slice(WILDCARD);
                 filled.push(true);
             }
-            at += WILDCARD.len();
+            at += WILDCARD.len() + unit(&text[at + WILDCARD.len()..]);
             continue;
         }
         out.push(text[at]);

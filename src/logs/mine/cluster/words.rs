@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::WILDCARD;
+use super::{super::WILDCARD, MOST_POSITIONS};
 
 /// A word's or a separator's number.
 pub(super) type Id = u32;
@@ -16,6 +16,12 @@ pub(super) type Form = Box<[Id]>;
 
 /// Endings by which English forms what happened or happens out of a verb.
 const VERB_ENDINGS: [&[u8]; 2] = [b"ed", b"ing"];
+
+/// Endings of names of faults.
+const FAULT_ENDINGS: [&[u8]; 3] = [b"Exception", b"Error", b"Fault"];
+
+/// Longer words are not looked up.
+const LONGEST_STRUCTURE: usize = 16;
 
 /// Words that hold a sentence together, and those that say how something went. None of them is the value of anything.
 const STRUCTURE: [&[u8]; 58] = [
@@ -45,8 +51,8 @@ pub(super) struct Look {
     /// With a dot, `@`, `$` or `\` inside, as names of classes, files and accounts.
     pub(super) qualified: bool,
     pub(super) empty: bool,
-    /// The number of its letters without digits and wildcards; equal for `disk1` and `disk2`.
-    pub(super) letters: Id,
+    /// A hash of the word without digits and wildcards; equal for `disk1` and `disk2`.
+    pub(super) letters: u64,
 }
 
 /// All words and separators.
@@ -55,17 +61,16 @@ pub(super) struct Words<'t> {
     ids: HashMap<&'t [u8], Id>,
     texts: Vec<&'t [u8]>,
     looks: Vec<Look>,
-    letters: HashMap<Vec<u8>, Id>,
 }
 
 impl<'t> Words<'t> {
-    /// Cuts a sequence.
+    /// Cuts a sequence. What is beyond [`MOST_POSITIONS`] words is one word more.
     pub(super) fn read(&mut self, sequence: &'t [u8]) -> Form {
         self.id(WILDCARD);
         let mut form = Vec::new();
         let mut at = 0;
         loop {
-            let word = word_end(sequence, at);
+            let word = if form.len() < 2 * MOST_POSITIONS { word_end(sequence, at) } else { sequence.len() };
             form.push(self.id(&sequence[at..word]));
             if word == sequence.len() {
                 break;
@@ -95,30 +100,43 @@ impl<'t> Words<'t> {
         let id = Id::try_from(self.texts.len()).unwrap_or(Id::MAX);
         self.ids.insert(text, id);
         self.texts.push(text);
-        let look = self.look_at(text);
-        self.looks.push(look);
+        self.looks.push(look_at(text));
         id
-    }
-
-    fn look_at(&mut self, text: &[u8]) -> Look {
-        let stripped: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_digit() && !WILDCARD.contains(byte)).collect();
-        let next = Id::try_from(self.letters.len()).unwrap_or(Id::MAX);
-        let lower = text.to_ascii_lowercase();
-        let verb = VERB_ENDINGS.iter().any(|ending| lower.len() > ending.len() + 2 && lower.ends_with(ending)) && lower.iter().all(u8::is_ascii_alphabetic);
-        let inner = &text[text.len().min(1)..text.len().saturating_sub(1).max(text.len().min(1))];
-        Look {
-            wild: memchr::memmem::find(text, WILDCARD).is_some(),
-            structure: verb || STRUCTURE.binary_search(&lower.as_slice()).is_ok(),
-            unit: UNITS.contains(&lower.as_slice()),
-            capitals: text.iter().any(u8::is_ascii_uppercase) && !text.iter().any(u8::is_ascii_lowercase),
-            qualified: inner.iter().any(|byte| matches!(byte, b'.' | b'@' | b'$' | b'\\')),
-            empty: text.is_empty(),
-            letters: *self.letters.entry(stripped).or_insert(next),
-        }
     }
 }
 
-/// Whether a byte separates words. A wildcard's angle brackets do not.
+/// Says what a word looks like.
+fn look_at(text: &[u8]) -> Look {
+    let mut lower = [0; LONGEST_STRUCTURE];
+    let lower = match lower.get_mut(..text.len()) {
+        Some(lower) => {
+            lower.copy_from_slice(text);
+            lower.make_ascii_lowercase();
+            &*lower
+        }
+        None => &[],
+    };
+    let verb = VERB_ENDINGS.iter().any(|ending| lower.len() > ending.len() + 2 && lower.ends_with(ending)) && lower.iter().all(u8::is_ascii_alphabetic);
+    let fault = FAULT_ENDINGS.iter().any(|ending| text.ends_with(ending));
+    let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+    let letters = text.iter().filter(|byte| !byte.is_ascii_digit() && !WILDCARD.contains(byte));
+    Look {
+        wild: memchr::memmem::find(text, WILDCARD).is_some(),
+        structure: verb || fault || STRUCTURE.binary_search(&lower).is_ok(),
+        unit: is_unit(text),
+        capitals: text.iter().any(u8::is_ascii_uppercase) && !text.iter().any(u8::is_ascii_lowercase),
+        qualified: inner.iter().any(|byte| matches!(byte, b'.' | b'@' | b'$' | b'\\')),
+        empty: text.is_empty(),
+        letters: letters.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)),
+    }
+}
+
+/// Whether a word is a unit of time, size or rate.
+pub(super) fn is_unit(word: &[u8]) -> bool {
+    UNITS.iter().any(|unit| word.eq_ignore_ascii_case(unit))
+}
+
+/// Whether a byte separates words; a row of dots does, too. A wildcard's angle brackets do not.
 fn separates(byte: u8) -> bool {
     byte.is_ascii_whitespace() || matches!(byte, b',' | b';' | b':' | b'=' | b'|' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b'"' | b'\'' | b'`')
 }
@@ -127,7 +145,7 @@ fn word_end(text: &[u8], mut at: usize) -> usize {
     while at < text.len() {
         if text[at..].starts_with(WILDCARD) {
             at += WILDCARD.len();
-        } else if separates(text[at]) {
+        } else if separates(text[at]) || text[at..].starts_with(b"..") {
             break;
         } else {
             at += 1;
@@ -136,8 +154,13 @@ fn word_end(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-fn separator_end(text: &[u8], mut at: usize) -> usize {
-    while at < text.len() && separates(text[at]) && !text[at..].starts_with(WILDCARD) {
+fn separator_end(text: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while at < text.len() && !text[at..].starts_with(WILDCARD) {
+        let dots = text[at] == b'.' && (text.get(at + 1) == Some(&b'.') || at > start && text[at - 1] == b'.');
+        if !separates(text[at]) && !dots {
+            break;
+        }
         at += 1;
     }
     at

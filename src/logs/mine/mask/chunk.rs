@@ -7,6 +7,9 @@ const FILE_ENDS: [&[u8]; 20] = [
     b"js", b"py", b"rs", b"go", b"sh", b"so", b"cc", b"md", b"rb", b"pl", b"hs", b"ps", b"gz", b"db", b"ko", b"kt", b"cs", b"rc", b"ts", b"vb",
 ];
 
+/// So many hexadecimal digits after an `@` are the identity of an object, even if all are letters.
+const LEAST_HASH: usize = 6;
+
 const DOMAINS: [&[u8]; 10] = [b"com", b"net", b"org", b"edu", b"gov", b"mil", b"int", b"internal", b"local", b"localdomain"];
 
 /// What reaches over colons: a URL, a path of a drive, or groups of hexadecimal digits as in a MAC or IPv6 address or a time of day.
@@ -65,13 +68,12 @@ pub(super) fn has_port(text: &[u8], end: usize) -> bool {
 /// Masks the chunk `start..end` and returns where what it stands for ends.
 pub(super) fn mask(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Vec<u8>) -> usize {
     let chunk = &text[start..end];
-    let is_key = text.get(end) == Some(&b'=') && chunk[0].is_ascii_alphabetic() && !matches!(text.get(end + 1), None | Some(b'='));
-    if is_key && seen & SLASH == 0 {
-        out.extend_from_slice(chunk);
-        return end;
-    }
     if seen & SLASH != 0 {
         return path(text, start, end, seen, out);
+    }
+    if is_name(chunk, &text[end..]) {
+        out.extend_from_slice(chunk);
+        return end;
     }
     if seen & (DIGIT | DOT) == DIGIT | DOT
         && let Some(dots) = dots(chunk)
@@ -87,21 +89,38 @@ pub(super) fn mask(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Ve
     end
 }
 
+/// Whether a chunk names what follows: the key of a value, a module before `::`, or a function before its arguments. Ids name nothing.
+fn is_name(chunk: &[u8], after: &[u8]) -> bool {
+    let begins = chunk[0].is_ascii_alphabetic() || chunk[0] == b'_';
+    match after {
+        [b'=', after @ ..] => begins && !matches!(after.first(), None | Some(b'=')),
+        [b':', b':', ..] | [b'(', ..] => begins && chunk.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') && !has_number(chunk),
+        _ => false,
+    }
+}
+
+/// Whether one of the runs of letters and digits has no letters.
+fn has_number(chunk: &[u8]) -> bool {
+    chunk.split(|byte| !byte.is_ascii_alphanumeric()).any(|run| !run.is_empty() && run.iter().all(u8::is_ascii_digit))
+}
+
 /// Where the first two dots in a row are.
 fn dots(chunk: &[u8]) -> Option<usize> {
     chunk.windows(2).position(|pair| pair == b"..")
 }
 
-/// A chunk with slashes. A path is one that starts like one, has several slashes or a digit; `read/write` is none.
+/// A chunk with slashes. A path is one that starts like one, has several slashes, a dot or a digit; `read/write` is none.
 fn path(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Vec<u8>) -> usize {
     let chunk = &text[start..end];
     let body = chunk.trim_suffix_bytes();
+    let is_root = chunk == b"/" && follows_method(out);
     let closes_tag = chunk[0] == b'/' && out.last() == Some(&b'<');
     let rooted = matches!(chunk, [b'/' | b'\\', ..] | [b'.' | b'~', b'/' | b'\\', ..] | [b'.', b'.', b'/' | b'\\', ..]);
     let slashes = chunk.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
     let missing = matches!(chunk, b"n/a" | b"N/A");
+    let dotted = chunk[..chunk.len() - 1].contains(&b'.');
     let named = body.iter().any(|byte| class(*byte) & (DIGIT | super::LETTER) != 0) || body == b"/*";
-    if closes_tag || !named || !(rooted || slashes > 1 || seen & DIGIT != 0 || missing) {
+    if !is_root && (closes_tag || !named || !(rooted || slashes > 1 || seen & DIGIT != 0 || dotted || missing)) {
         out.extend_from_slice(chunk);
         return end;
     }
@@ -111,6 +130,11 @@ fn path(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Vec<u8>) -> u
     }
     out.extend_from_slice(&chunk[body.len()..]);
     end
+}
+
+/// Whether a word of capitals comes before, as in `GET /`.
+fn follows_method(out: &[u8]) -> bool {
+    out.strip_suffix(b" ").is_some_and(|before| before.iter().rev().take(3).filter(|byte| byte.is_ascii_uppercase()).count() == 3)
 }
 
 trait Trim {
@@ -160,9 +184,11 @@ fn core_split(core: &[u8], port: bool) -> Option<usize> {
     if let Some(at) = memchr::memchr(b'@', core) {
         let after = &core[at + 1..];
         let is_hash = after.iter().all(u8::is_ascii_hexdigit) || !after.iter().any(|byte| class(*byte) & super::LETTER != 0);
-        return if is_hash && has_digit(after) { Some(at + 1) } else { (has_digit(after) || after.contains(&b'.')).then_some(0) };
+        return if is_hash && (has_digit(after) || after.len() >= LEAST_HASH) { Some(at + 1) } else { (has_digit(after) || after.contains(&b'.')).then_some(0) };
     }
-    if let Some(at) = memchr::memrchr(b'#', core) {
+    if let Some(at) = memchr::memrchr(b'#', core)
+        && !has_digit(&core[..at])
+    {
         return core_split(&core[at + 1..], port).map(|split| at + 1 + split);
     }
     let (mut variable, mut weak, mut led_by_words, mut tail) = (false, false, true, None);
