@@ -18,7 +18,7 @@ use words::{Form, Words};
 const MOST_POSITIONS: usize = 40;
 
 /// How often the families are looked at anew, because what became variable makes more messages alike.
-const MOST_ROUNDS: usize = 4;
+const MOST_ROUNDS: usize = 6;
 
 /// Which template each sequence has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(crate) fn cluster(sequences: &[(&[u8], u64)]) -> Clusters {
     let mut words = Words::default();
     let mut forms = Forms::new(distinct.iter().map(|sequence| words.read(sequence)).collect());
     for round in 0..MOST_ROUNDS {
-        let by_one = families::generalise(&mut forms.distinct, &mut words);
+        let by_one = families::generalise(&mut forms.distinct, &words);
         let by_many = round == 0 && spread::generalise(&mut forms.distinct, &words);
         if !by_one && !by_many {
             break;

@@ -3,7 +3,7 @@
 //! Whether these words are values or name different events is decided by how many they are, how they look, and whether they are known
 //! as values from elsewhere.
 
-use std::collections::HashSet;
+use std::{cmp::Reverse, collections::HashSet};
 
 use super::{
     MOST_POSITIONS, keys,
@@ -22,54 +22,76 @@ const LEAST_CAPITALS: usize = 8;
 /// The same for words that look like names of classes, files or accounts, where they are not the first; four there.
 const LEAST_QUALIFIED: usize = 2;
 
-/// The same for a message's first word: it mostly says who speaks or what happens.
+/// The same for a message's first word, and for values of keys such as `event`: they mostly say what happens.
 const LEAST_FIRST_VALUES: usize = 16;
 
 /// Replaces the words that are values; says whether there were any.
-pub(super) fn generalise(forms: &mut [Form], words: &mut Words<'_>) -> bool {
+///
+/// A message may be in several families: names of users by states, say. Only its largest is judged at a time, because the others are
+/// seen more clearly once those words are out of the way.
+pub(super) fn generalise(forms: &mut [Form], words: &Words<'_>) -> bool {
     let entries = entries(forms);
-    let mut values = HashSet::new();
-    let mut contexts = HashSet::new();
-    let mut places: Vec<(u32, u32)> = Vec::new();
+    let families: Vec<&[Entry]> = entries.chunk_by(|a, b| a.key == b.key).filter(|family| family.len() > 1).collect();
+    let largest = largest(&families, forms.len());
+    let mut found = Found::default();
     let mut open = Vec::new();
-    for family in entries.chunk_by(|a, b| a.key == b.key).filter(|family| family.len() > 1) {
+    for family in families {
         let seen = Family::new(family, forms, words);
-        if !seen.varies() {
-            open.push(family);
-            continue;
-        }
         let many = seen.is_many();
-        for entry in family {
-            let form = &forms[entry.form as usize];
-            let word = form[entry.place as usize];
-            if !words.look(word).wild {
-                values.insert(word);
-            }
-            places.push((entry.form, entry.place));
+        if seen.varies() {
+            found.places.extend(family.iter().map(|entry| (entry.form, entry.place)));
+        } else if many {
+            let own = family.iter().filter(|entry| largest[entry.form as usize] == (family.len(), Reverse(entry.place)));
+            found.places.extend(own.map(|entry| (entry.form, entry.place)));
         }
-        if many {
-            contexts.extend(context(&forms[family[0].form as usize], family[0].place as usize));
+        if many && found.places.last() == family.last().map(|entry| (entry.form, entry.place)).as_ref() {
+            found.contexts.extend(context(&forms[family[0].form as usize], family[0].place as usize));
         }
-    }
-    for family in open {
-        if Family::new(family, forms, words).is_known(&values) {
-            places.extend(family.iter().map(|entry| (entry.form, entry.place)));
+        if !many && !seen.varies() {
+            open.push((family, seen));
         }
     }
-    in_context(forms, words, &contexts, &mut places);
-    keys::values(forms, words, &mut places);
-    let changed = !places.is_empty();
+    let values: HashSet<Id> = found.places.iter().map(|(form, place)| forms[*form as usize][*place as usize]).collect();
+    for (family, seen) in open {
+        if seen.is_known(&values) {
+            found.places.extend(family.iter().map(|entry| (entry.form, entry.place)));
+        }
+    }
+    in_context(forms, words, &mut found);
+    keys::values(forms, words, &mut found.places);
     let mut any = false;
-    for (form, place) in places {
+    for (form, place) in found.places {
         let word = &mut forms[form as usize][place as usize];
         any |= *word != WILD;
         *word = WILD;
     }
-    changed && any
+    any
+}
+
+/// What was found to vary.
+#[derive(Default)]
+struct Found {
+    /// Forms and the places in them.
+    places: Vec<(u32, u32)>,
+    /// After which words values stand.
+    contexts: HashSet<[Id; 4]>,
+}
+
+/// The size and place of the largest family of each form, of equal ones the first.
+fn largest(families: &[&[Entry]], forms: usize) -> Vec<(usize, Reverse<u32>)> {
+    let mut largest = vec![(0, Reverse(0)); forms];
+    for family in families {
+        for entry in *family {
+            let best = &mut largest[entry.form as usize];
+            *best = (*best).max((family.len(), Reverse(entry.place)));
+        }
+    }
+    largest
 }
 
 /// Words that stand where values were found: after the same two words.
-fn in_context(forms: &[Form], words: &Words<'_>, contexts: &HashSet<[Id; 4]>, places: &mut Vec<(u32, u32)>) {
+fn in_context(forms: &[Form], words: &Words<'_>, found: &mut Found) {
+    let contexts = &found.contexts;
     if contexts.is_empty() {
         return;
     }
@@ -79,7 +101,7 @@ fn in_context(forms: &[Form], words: &Words<'_>, contexts: &HashSet<[Id; 4]>, pl
         for place in (4..form.len().min(2 * MOST_POSITIONS)).step_by(2) {
             let look = words.look(form[place]);
             if form[place] != WILD && !look.structure && !look.empty && !introducers.contains(&form[place]) && context(form, place).is_some_and(|context| contexts.contains(&context)) {
-                places.push((at as u32, place as u32));
+                found.places.push((at as u32, place as u32));
             }
         }
     }
@@ -158,6 +180,8 @@ struct Family<'f> {
     is_first: bool,
     /// The place comes right after a wildcard.
     after_wild: bool,
+    /// The place is the value of a key that says what happened.
+    after_event_key: bool,
 }
 
 impl<'f> Family<'f> {
@@ -175,15 +199,17 @@ impl<'f> Family<'f> {
             constants: before + after,
             is_first: before == 0,
             after_wild: place >= 2 && form[place - 2] == WILD,
+            after_event_key: keys::names_event(form, place, words),
         }
     }
 
-    /// Whether the words are values by themselves.
+    /// Whether the words are values however few they are.
     fn varies(&self) -> bool {
-        if self.constants == 0 || self.members.iter().any(|id| self.words.look(*id).empty) {
-            return false;
-        }
-        self.differs_in_digits() || self.is_units() || self.meets_wildcard() || self.is_many()
+        self.has_context() && (self.differs_in_digits() || self.is_units() || self.meets_wildcard())
+    }
+
+    fn has_context(&self) -> bool {
+        self.constants > 0 && !self.members.iter().any(|id| self.words.look(*id).empty)
     }
 
     fn differs_in_digits(&self) -> bool {
@@ -203,14 +229,14 @@ impl<'f> Family<'f> {
     fn is_many(&self) -> bool {
         let qualified = self.members.iter().all(|id| self.words.look(*id).qualified);
         let least = match (self.is_first, self.constants) {
-            (false, 2..) if qualified => LEAST_QUALIFIED,
             (true, 2..) if qualified => LEAST_VALUES,
-            (true, _) => LEAST_FIRST_VALUES,
-            (false, 1) => LEAST_VALUES_BESIDE_ONE,
+            (first, _) if first || self.after_event_key => LEAST_FIRST_VALUES,
+            (_, 2..) if qualified => LEAST_QUALIFIED,
+            (_, 1) => LEAST_VALUES_BESIDE_ONE,
             _ if self.members.iter().all(|id| self.words.look(*id).capitals) => LEAST_CAPITALS,
-            (false, _) => LEAST_VALUES,
+            _ => LEAST_VALUES,
         };
-        self.members.len() >= least && !self.names_events()
+        self.has_context() && self.members.len() >= least && !self.names_events()
     }
 
     /// Whether words that tell events apart are among them in number.

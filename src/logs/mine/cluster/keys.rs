@@ -8,6 +8,12 @@ use super::{
     words::{Form, Id, WILD, Words},
 };
 
+/// Keys whose values say what happened: these are told apart.
+const EVENT_KEYS: [&[u8]; 20] = [
+    b"action", b"cause", b"cmd", b"code", b"command", b"err", b"error", b"event", b"kind", b"level", b"message", b"method", b"msg", b"op", b"operation",
+    b"reason", b"result", b"state", b"status", b"type",
+];
+
 /// What is known of a key.
 #[derive(Default)]
 struct Values {
@@ -32,6 +38,11 @@ pub(super) fn values(forms: &[Form], words: &Words<'_>, places: &mut Vec<(u32, u
     places.extend(pairs.iter().filter(|pair| keys.get(&pair.key).is_some_and(varies)).map(|pair| pair.place));
 }
 
+/// Whether the word at a place is the value of a key that says what happened.
+pub(super) fn names_event(form: &Form, place: usize, words: &Words<'_>) -> bool {
+    place >= 2 && matches!(words.text(form[place - 1]).first(), Some(b'=' | b':' | b'"')) && words.is_one_of(form[place - 2], &EVENT_KEYS)
+}
+
 struct Pair {
     /// The key and what separates it from its value.
     key: (Id, Id),
@@ -44,7 +55,7 @@ fn pairs(forms: &[Form], words: &Words<'_>) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (at, form) in forms.iter().enumerate() {
         for place in (2..form.len().min(2 * MOST_POSITIONS)).step_by(2) {
-            if !words.look(form[place]).empty && is_pair(form, place, words) {
+            if !words.look(form[place]).empty && is_pair(form, place, words) && !names_event(form, place, words) {
                 pairs.push(Pair { key: (form[place - 2], form[place - 1]), value: form[place], place: (at as u32, place as u32) });
             }
         }

@@ -88,8 +88,16 @@ fn is_account(word: &[u8], before: &[u8]) -> bool {
     matches!(word, b"root" | b"admin") && [b"=".as_slice(), b"(", b" user ", b" for "].iter().any(|lead| before.ends_with(lead))
 }
 
-/// Where the wildcard ends that is before a `, ` or other short punctuation at the end of a text, as in a list.
+/// Where the wildcard ends that is before a `, ` or other short punctuation at the end of a text, as in a list, or before the same words
+/// that are before it: ` --exclude <*> --exclude `.
 fn list_end(text: &[u8]) -> Option<usize> {
+    if let Some(last) = memchr::memmem::rfind(text, WILDCARD) {
+        let joint = &text[last + WILDCARD.len()..];
+        let before = &text[..last];
+        if !joint.is_empty() && before.ends_with(joint) && before[..before.len() - joint.len()].ends_with(WILDCARD) {
+            return Some(last - joint.len());
+        }
+    }
     let is_joint = |byte: &u8| matches!(byte, b' ' | b',' | b';' | b'|' | b'/' | b'-' | b'@' | b'#' | b'&' | b'+');
     let joint = text.iter().rev().take(4).take_while(|byte| is_joint(byte)).count();
     (matches!(joint, 1..=3) && text[..text.len() - joint].ends_with(WILDCARD)).then_some(text.len() - joint)

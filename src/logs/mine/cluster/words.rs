@@ -89,6 +89,11 @@ impl<'t> Words<'t> {
         self.looks[id as usize]
     }
 
+    /// Whether a word is one of these, in whichever case.
+    pub(super) fn is_one_of(&self, id: Id, names: &[&[u8]]) -> bool {
+        names.iter().any(|name| self.text(id).eq_ignore_ascii_case(name))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.texts.len()
     }
@@ -116,7 +121,8 @@ fn look_at(text: &[u8]) -> Look {
         }
         None => &[],
     };
-    let verb = VERB_ENDINGS.iter().any(|ending| lower.len() > ending.len() + 2 && lower.ends_with(ending)) && lower.iter().all(u8::is_ascii_alphabetic);
+    let verb = VERB_ENDINGS.iter().any(|ending| lower.len() > ending.len() + 2 && lower.ends_with(ending));
+    let verb = verb && lower.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_'));
     let fault = FAULT_ENDINGS.iter().any(|ending| text.ends_with(ending));
     let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
     let letters = text.iter().filter(|byte| !byte.is_ascii_digit() && !WILDCARD.contains(byte));
