@@ -4,13 +4,15 @@
 //! [`families`] finds messages that are equal but for one word, [`spread`] those in which several words vary at once, and decide whether
 //! the words that vary are values or names of different events. [`normal`] joins lists of different length and values that were missing.
 
+mod absorb;
 mod families;
 mod keys;
+mod lists;
 mod normal;
 mod spread;
 mod words;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use words::{Form, Words};
 
@@ -36,12 +38,17 @@ pub(crate) fn cluster(sequences: &[(&[u8], u64)]) -> Clusters {
     distinct.dedup();
     let mut words = Words::default();
     let mut forms = Forms::new(distinct.iter().map(|sequence| words.read(sequence)).collect());
+    let mut values = HashSet::new();
     for round in 0..MOST_ROUNDS {
-        let by_one = families::generalise(&mut forms.distinct, &words);
+        let by_one = families::generalise(&mut forms.distinct, &words, &mut values);
         let by_many = round == 0 && spread::generalise(&mut forms.distinct, &words);
         if !by_one && !by_many {
             break;
         }
+        forms.unite();
+    }
+    let support = forms.support();
+    if absorb::generalise(&mut forms.distinct, &words, &support) {
         forms.unite();
     }
     let (template_of, templates) = normal::templates(&forms.distinct, &words);
@@ -61,6 +68,15 @@ impl Forms {
         let mut forms = Self { of: (0..all.len()).collect(), distinct: all };
         forms.unite();
         forms
+    }
+
+    /// How many sequences came to each form.
+    fn support(&self) -> Vec<usize> {
+        let mut support = vec![0; self.distinct.len()];
+        for at in &self.of {
+            support[*at] += 1;
+        }
+        support
     }
 
     /// Makes equal forms one, and keeps their order.

@@ -6,7 +6,7 @@
 use std::{cmp::Reverse, collections::HashSet};
 
 use super::{
-    MOST_POSITIONS, keys,
+    MOST_POSITIONS, keys, lists,
     words::{Form, Id, WILD, Words},
 };
 
@@ -22,14 +22,20 @@ const LEAST_CAPITALS: usize = 8;
 /// The same for words that look like names of classes, files or accounts, where they are not the first; four there.
 const LEAST_QUALIFIED: usize = 2;
 
+/// The same for the word after `user` or `account`.
+const LEAST_ACCOUNTS: usize = 2;
+
 /// The same for a message's first word, and for values of keys such as `event`: they mostly say what happens.
 const LEAST_FIRST_VALUES: usize = 16;
+
+/// Words that say that an account follows.
+const ACCOUNTS: [&[u8]; 3] = [b"user", b"username", b"account"];
 
 /// Replaces the words that are values; says whether there were any.
 ///
 /// A message may be in several families: names of users by states, say. Only its largest is judged at a time, because the others are
 /// seen more clearly once those words are out of the way.
-pub(super) fn generalise(forms: &mut [Form], words: &Words<'_>) -> bool {
+pub(super) fn generalise(forms: &mut [Form], words: &Words<'_>, values: &mut HashSet<Id>) -> bool {
     let entries = entries(forms);
     let families: Vec<&[Entry]> = entries.chunk_by(|a, b| a.key == b.key).filter(|family| family.len() > 1).collect();
     let largest = largest(&families, forms.len());
@@ -37,28 +43,27 @@ pub(super) fn generalise(forms: &mut [Form], words: &Words<'_>) -> bool {
     let mut open = Vec::new();
     for family in families {
         let seen = Family::new(family, forms, words);
-        let many = seen.is_many();
-        if seen.varies() {
-            found.places.extend(family.iter().map(|entry| (entry.form, entry.place)));
-        } else if many {
-            let own = family.iter().filter(|entry| largest[entry.form as usize] == (family.len(), Reverse(entry.place)));
-            found.places.extend(own.map(|entry| (entry.form, entry.place)));
+        let (many, few) = (seen.is_many(), seen.varies());
+        if !many && !few {
+            open.push((family, seen));
+            continue;
         }
-        if many && found.places.last() == family.last().map(|entry| (entry.form, entry.place)).as_ref() {
+        let before = found.places.len();
+        let own = family.iter().filter(|entry| few || largest[entry.form as usize] == (family.len(), Reverse(entry.place)));
+        found.places.extend(own.map(|entry| (entry.form, entry.place)));
+        if many && found.places.len() > before {
             found.contexts.extend(context(&forms[family[0].form as usize], family[0].place as usize));
         }
-        if !many && !seen.varies() {
-            open.push((family, seen));
-        }
     }
-    let values: HashSet<Id> = found.places.iter().map(|(form, place)| forms[*form as usize][*place as usize]).collect();
+    values.extend(found.places.iter().map(|(form, place)| forms[*form as usize][*place as usize]));
     for (family, seen) in open {
-        if seen.is_known(&values) {
+        if seen.is_known(values) {
             found.places.extend(family.iter().map(|entry| (entry.form, entry.place)));
         }
     }
     in_context(forms, words, &mut found);
     keys::values(forms, words, &mut found.places);
+    lists::values(forms, words, values, &mut found.places);
     let mut any = false;
     for (form, place) in found.places {
         let word = &mut forms[form as usize][place as usize];
@@ -182,6 +187,8 @@ struct Family<'f> {
     after_wild: bool,
     /// The place is the value of a key that says what happened.
     after_event_key: bool,
+    /// The word before says that an account follows.
+    after_account: bool,
 }
 
 impl<'f> Family<'f> {
@@ -200,6 +207,7 @@ impl<'f> Family<'f> {
             is_first: before == 0,
             after_wild: place >= 2 && form[place - 2] == WILD,
             after_event_key: keys::names_event(form, place, words),
+            after_account: place >= 2 && words.text(form[place - 1]).starts_with(b" ") && words.is_one_of(form[place - 2], &ACCOUNTS),
         }
     }
 
@@ -231,6 +239,7 @@ impl<'f> Family<'f> {
         let least = match (self.is_first, self.constants) {
             (true, 2..) if qualified => LEAST_VALUES,
             (first, _) if first || self.after_event_key => LEAST_FIRST_VALUES,
+            (_, 2..) if self.after_account && self.structures() == 0 => LEAST_ACCOUNTS,
             (_, 2..) if qualified => LEAST_QUALIFIED,
             (_, 1) => LEAST_VALUES_BESIDE_ONE,
             _ if self.members.iter().all(|id| self.words.look(*id).capitals) => LEAST_CAPITALS,
@@ -241,11 +250,16 @@ impl<'f> Family<'f> {
 
     /// Whether words that tell events apart are among them in number.
     fn names_events(&self) -> bool {
-        2 * self.members.iter().filter(|id| self.words.look(**id).structure).count() >= self.members.len()
+        2 * self.structures() >= self.members.len()
+    }
+
+    fn structures(&self) -> usize {
+        self.members.iter().filter(|id| self.words.look(**id).structure).count()
     }
 
     /// Whether all of the words are values elsewhere.
     fn is_known(&self, values: &HashSet<Id>) -> bool {
-        self.constants >= 2 && !self.is_first && self.members.iter().all(|id| values.contains(id) || self.words.look(*id).wild)
+        let least = if self.members.contains(&WILD) || self.members.len() >= LEAST_VALUES { 1 } else { 2 };
+        self.has_context() && self.constants >= least && !self.is_first && self.members.iter().all(|id| values.contains(id) || self.words.look(*id).wild)
     }
 }

@@ -26,9 +26,25 @@ const LONGEST_STRUCTURE: usize = 16;
 /// Words that hold a sentence together, and those that say how something went. None of them is the value of anything.
 const STRUCTURE: [&[u8]; 58] = [
     b"a", b"after", b"all", b"an", b"and", b"any", b"are", b"as", b"at", b"be", b"been", b"before", b"but", b"by", b"can", b"cannot", b"could", b"did",
-    b"does", b"down", b"due", b"error", b"fail", b"failure", b"for", b"from", b"had", b"has", b"have", b"if", b"in", b"into", b"is", b"it", b"lost",
-    b"no", b"not", b"of", b"off", b"ok", b"on", b"or", b"out", b"over", b"since", b"success", b"than", b"that", b"the", b"this", b"to", b"up", b"was",
-    b"were", b"when", b"will", b"with", b"without",
+    b"does", b"down", b"due", b"error", b"fail", b"failure", b"for", b"from", b"had", b"has", b"have", b"if", b"in", b"into", b"is", b"it", b"lost", b"no",
+    b"not", b"of", b"off", b"ok", b"on", b"or", b"out", b"over", b"since", b"success", b"than", b"that", b"the", b"this", b"to", b"up", b"was", b"were",
+    b"when", b"will", b"with", b"without",
+];
+
+/// What programs do, as in `failed to open`.
+const VERBS: [&[u8]; 157] = [
+    b"accept", b"access", b"acquire", b"add", b"allocate", b"allow", b"answer", b"append", b"apply", b"assign", b"attach", b"authenticate", b"authorize",
+    b"begin", b"bind", b"build", b"call", b"cancel", b"check", b"clean", b"clear", b"close", b"commit", b"complete", b"compute", b"configure", b"connect",
+    b"convert", b"copy", b"create", b"decode", b"decompress", b"decrypt", b"delete", b"deliver", b"deny", b"destroy", b"detach", b"detect", b"disable",
+    b"disconnect", b"download", b"drop", b"enable", b"encode", b"encrypt", b"end", b"enter", b"execute", b"exit", b"expire", b"export", b"extract",
+    b"fetch", b"find", b"finish", b"flush", b"fork", b"free", b"generate", b"get", b"handle", b"import", b"initialize", b"insert", b"install", b"join",
+    b"kill", b"launch", b"leave", b"listen", b"load", b"lock", b"log", b"login", b"logout", b"lookup", b"map", b"match", b"merge", b"migrate", b"mount",
+    b"move", b"open", b"parse", b"perform", b"process", b"publish", b"pull", b"push", b"put", b"query", b"queue", b"read", b"receive", b"reconnect",
+    b"record", b"recover", b"refresh", b"refuse", b"register", b"reject", b"release", b"reload", b"remove", b"rename", b"renew", b"replace", b"reply",
+    b"request", b"reserve", b"reset", b"resize", b"resolve", b"restart", b"restore", b"resume", b"retrieve", b"retry", b"return", b"revoke", b"rollback",
+    b"run", b"save", b"scan", b"schedule", b"select", b"send", b"serialize", b"serve", b"set", b"shutdown", b"sign", b"skip", b"sleep", b"spawn", b"start",
+    b"stop", b"store", b"submit", b"subscribe", b"suspend", b"switch", b"sync", b"terminate", b"unload", b"unlock", b"unmount", b"unregister", b"update",
+    b"upgrade", b"upload", b"use", b"validate", b"verify", b"wait", b"write",
 ];
 
 /// Units that go with a number and may change with it.
@@ -128,7 +144,7 @@ fn look_at(text: &[u8]) -> Look {
     let letters = text.iter().filter(|byte| !byte.is_ascii_digit() && !WILDCARD.contains(byte));
     Look {
         wild: memchr::memmem::find(text, WILDCARD).is_some(),
-        structure: verb || fault || STRUCTURE.binary_search(&lower).is_ok(),
+        structure: verb || fault || STRUCTURE.binary_search(&lower).is_ok() || VERBS.binary_search(&lower).is_ok(),
         unit: is_unit(text),
         capitals: text.iter().any(u8::is_ascii_uppercase) && !text.iter().any(u8::is_ascii_lowercase),
         qualified: inner.iter().any(|byte| matches!(byte, b'.' | b'@' | b'$' | b'\\')),

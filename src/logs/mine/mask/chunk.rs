@@ -2,9 +2,10 @@
 
 use super::{DIGIT, DOT, SLASH, class, wildcard};
 
-/// Ends of two letters that name a kind of file rather than a country.
-const FILE_ENDS: [&[u8]; 20] = [
-    b"js", b"py", b"rs", b"go", b"sh", b"so", b"cc", b"md", b"rb", b"pl", b"hs", b"ps", b"gz", b"db", b"ko", b"kt", b"cs", b"rc", b"ts", b"vb",
+/// Ends of two letters that name a kind of file, or are words, rather than a country.
+const FILE_ENDS: [&[u8]; 30] = [
+    b"cc", b"cs", b"db", b"go", b"gz", b"hs", b"id", b"if", b"in", b"is", b"js", b"ko", b"kt", b"md", b"my", b"no", b"of", b"ok", b"on", b"pl", b"ps",
+    b"py", b"rb", b"rc", b"rs", b"sh", b"so", b"to", b"ts", b"vb",
 ];
 
 /// So many hexadecimal digits after an `@` are the identity of an object, even if all are letters.
