@@ -1,16 +1,17 @@
-//! Placeholder until the miner lands.
-mod placeholder;
-pub(crate) fn mask(message: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    placeholder::mask_into(&message[..message.len().min(1024)], out);
-}
-pub(crate) struct Clusters {
-    pub(crate) of: Vec<u32>,
-    pub(crate) templates: Vec<String>,
-}
-pub(crate) fn cluster(sequences: &[(&[u8], u64)]) -> Clusters {
-    Clusters {
-        of: (0..sequences.len() as u32).collect(),
-        templates: sequences.iter().map(|(s, _)| String::from_utf8_lossy(s).into_owned()).collect(),
-    }
-}
+//! The template miner: messages that differ only in their variable parts become one template.
+//!
+//! Two stages. [`mask`] replaces what is variable on sight (numbers, ids, addresses, paths, dates) and is a pure function of one message,
+//! so that equal masks can be counted while the log streams by. [`cluster`] sees all distinct masks at once and finds what only the whole
+//! shows: words that vary in one place, such as names of users. Neither knows any particular log, and neither depends on order.
+
+mod cluster;
+mod mask;
+
+pub(crate) use cluster::{Clusters, cluster};
+pub(crate) use mask::mask;
+
+/// What stands where a variable part stood.
+const WILDCARD: &[u8] = b"<*>";
+
+/// Of a longer message only the beginning counts.
+const MOST_BYTES: usize = 1_024;
