@@ -3,7 +3,7 @@
 //! Pure functions of counts and of a record's text; they read nothing, and know neither files nor reports.
 
 pub(crate) mod correlate;
-mod series;
+pub(crate) mod series;
 pub(crate) mod spikes;
 pub(crate) mod steps;
 pub(crate) mod trace;
