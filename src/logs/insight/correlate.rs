@@ -29,9 +29,6 @@ const MOST_BY_CHANCE: f64 = 0.2;
 /// As for a burst of errors, see [`spikes`](super::spikes); a little more because the quarter is lower than the median.
 const RISES: f64 = 5.0;
 
-/// A group that rises for more than this share of the time has no beginning to speak of.
-const MOST_RISEN_PERCENT: usize = 75;
-
 /// Of strengths that differ by less, the earlier group leads.
 const AS_STRONG: f64 = 0.1;
 
@@ -108,7 +105,7 @@ struct Rise {
 }
 
 impl Rise {
-    /// None for a group that does not rise, or nearly always.
+    /// None for a group that does not rise.
     fn new(scale: Scale<'_>, group: usize, activity: &Activity<'_>) -> Option<Self> {
         let expected = expected(activity.series, scale.totals);
         let heights: Vec<f64> = activity
@@ -128,10 +125,6 @@ impl Rise {
             }
         }
         let begin = runs.first()?.0;
-        let risen: usize = runs.iter().map(|run| run.1 - run.0 + 1).sum();
-        if risen * 100 > heights.len() * MOST_RISEN_PERCENT {
-            return None;
-        }
         let bucket = |at: usize| scale.start.saturating_add(scale.width.saturating_mul(i64::try_from(at).unwrap_or(i64::MAX)));
         // A rise may begin with fewer than stand out, in the bucket before.
         let near = bucket(begin.saturating_sub(1))..bucket(begin + 1);

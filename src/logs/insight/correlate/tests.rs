@@ -52,6 +52,44 @@ fn a_group_that_was_there_before_has_a_lead_in_buckets() {
 }
 
 #[test]
+fn what_is_known_to_the_bucket_only_has_no_lead_within_it() {
+    let old = group(0, burst(30, &[60, 60, 60], 2));
+    let new = group(30 * 60 + 15, burst(30, &[60, 60, 60], 0));
+    assert_eq!(found(&[old, new]).iter().map(|link| (link.lead, link.exact)).collect::<Vec<_>>(), [(0, false)]);
+}
+
+#[test]
+fn of_leaders_about_as_alike_the_earliest_counts() {
+    let last = group(30 * 60 + 20, burst(30, &[50, 80, 50], 0));
+    let twin = group(30 * 60 + 10, burst(30, &[50, 80, 50], 0));
+    let first = group(30 * 60, burst(30, &[50, 80, 20], 0));
+    let links = found(&[last, twin, first]);
+    assert_eq!(links.iter().map(|link| (link.earlier, link.later)).collect::<Vec<_>>(), [(2, 1), (2, 0)], "{links:?}");
+    assert!(links.iter().all(|link| link.strength < 1.0), "although the twin is more alike");
+}
+
+#[test]
+fn a_common_beginning_alone_is_no_link() {
+    let short = group(30 * 60 + 1, burst(30, &[60, 60, 60], 0));
+    let long = group(30 * 60 + 3, burst(30, &[60; 40], 0));
+    assert_eq!(found(&[short, long]), []);
+}
+
+#[test]
+fn chance_seldom_makes_a_group_rise() {
+    let mut noise = Noise(9);
+    for mean in [0.3, 2.0, 8.0, 100.0] {
+        let risen = (0..500).filter(|_| {
+            let series: Vec<u64> = (0..BUCKETS).map(|_| noise.poisson(mean)).collect();
+            let activity = Activity { first: START, count: 1, series: &series };
+            Rise::new(Scale { start: START, width: MINUTE, totals: &[1_000; BUCKETS] }, 0, &activity).is_some()
+        });
+        let risen = risen.count();
+        assert!(risen <= 10, "{mean}: {risen} of 500");
+    }
+}
+
+#[test]
 fn steady_groups_are_not_linked_whatever_their_size() {
     let mut noise = Noise(5);
     for mean in [0.3, 4.0, 50.0, 2_000.0] {

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::logs::{insight::series::noise::Noise, timeline::Counts};
 
@@ -33,6 +35,15 @@ fn a_burst_is_found_with_its_buckets_and_its_size() {
     let found = spikes(&dense(counts));
     let want = Spike { start: at(20), end: at(23), peak_at: at(21), peak: 40, errors: 83, typical: 3, times_typical: 13.3, still_on: false };
     assert_eq!(found, [want]);
+}
+
+#[test]
+fn shoulders_belong_to_a_burst() {
+    let mut counts = vec![3; 60];
+    counts[20..23].copy_from_slice(&[12, 40, 12]);
+    assert_eq!(spikes(&dense(counts.iter().copied())).iter().map(|s| (s.start, s.end)).collect::<Vec<_>>(), [(at(20), at(23))]);
+    counts[21] = 12;
+    assert_eq!(spikes(&dense(counts)), [], "they are none by themselves");
 }
 
 #[test]
@@ -141,5 +152,16 @@ fn chance_alone_makes_no_silence() {
             let dense = of_totals((0..80).map(|_| noise.poisson(mean)).collect::<Vec<_>>());
             assert_eq!(silence(&dense, Some(dense.time(dense.counts.len()) + 2 * WIDTH)), None);
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_series_is_answered(counts in proptest::collection::vec(prop_oneof![0..5_u64, 0..1_000_000_000_000_u64], 0..120), until in proptest::option::of(any::<i64>())) {
+        let dense = dense(counts);
+        for spike in spikes(&dense) {
+            prop_assert!(spike.start <= spike.peak_at && spike.peak_at < spike.end && spike.peak <= spike.errors && spike.peak > spike.typical);
+        }
+        silence(&dense, until);
     }
 }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::logs::{insight::series::noise::Noise, timeline::Counts};
 
@@ -92,7 +94,7 @@ fn the_rhythm_of_days_has_none() {
         alarms += usize::from(!steps(&of_width(3_600, daily(&mut noise, 24.0, f64::from(phase) / 200.0, 76, 30.0))).is_empty());
     }
     assert!(alarms <= 10, "{alarms} of 200");
-    let office: Vec<u64> = (0..72).map(|n| noise.poisson(if (9..18).contains(&(n % 24)) { 40.0 } else { 4.0 })).collect();
+    let office: Vec<u64> = (0..80).map(|n| noise.poisson(if (9..18).contains(&(n % 24)) { 40.0 } else { 4.0 })).collect();
     assert_eq!(steps(&of_width(3_600, office)), [], "hours of work");
 }
 
@@ -143,5 +145,14 @@ fn a_step_to_four_times_in_noise_is_found_near_its_bucket() {
         });
         let found = found.count();
         assert!(found >= least, "clumped {clumped}, {mean}: {found} of 1,000");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_series_is_answered(width in 1..100_000_i64, counts in proptest::collection::vec(prop_oneof![0..5_u64, 0..1_000_000_000_000_u64], 0..120)) {
+        let dense = of_width(width, counts.iter().copied());
+        prop_assert!(steps(&dense).len() <= 5);
+        rising(&counts);
     }
 }

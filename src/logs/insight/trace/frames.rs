@@ -129,8 +129,10 @@ fn at(text: &[u8]) -> Option<Frame<'_>> {
 /// A qualified name of Java or .NET without module, proxy, and the numbers that compilers give.
 fn without_ordinals(name: &[u8]) -> &[u8] {
     let mut name = name;
-    for mark in [&b"$$"[..], b">d__", b"<>c", b">b__", b">g__"] {
-        name = before(name, mark).unwrap_or(name);
+    if memchr::memchr2(b'$', b'>', name).is_some() {
+        for mark in [&b"$$"[..], b">d__", b"<>c", b">b__", b">g__"] {
+            name = before(name, mark).unwrap_or(name);
+        }
     }
     let module = name.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1);
     name = &name[module..];
@@ -233,7 +235,9 @@ fn closure<'a>(name: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
 
 fn rust(text: &[u8], head: bool, kind: Kind) -> Option<Line<'_>> {
     const MARK: &[u8] = b"panicked at ";
-    if let Some(place) = after(text, MARK).filter(|_| head || text.starts_with(b"thread '") || text.starts_with(MARK)) {
+    if (head || text.starts_with(b"thread '") || text.starts_with(MARK))
+        && let Some(place) = after(text, MARK)
+    {
         // Before Rust 1.73 the message came first, in quotes.
         let place = if place.starts_with(b"'") { place.windows(3).rposition(|part| part == b"', ").map(|at| &place[at + 3..])? } else { place };
         let place = place.strip_suffix(b":").unwrap_or(place);

@@ -178,15 +178,20 @@ pub(super) fn is_own(language: Language, name: &[u8], place: &[u8]) -> bool {
     };
     // Of `<T as Trait>::f` the type decides.
     let name = name.strip_prefix(b"<").filter(|_| language == Language::Rust).unwrap_or(name);
+    let first = name.first().copied();
     let foreign = |known: &&str| {
+        // Most differ here already.
+        if known.as_bytes().first().copied() != first {
+            return false;
+        }
         let word = known.as_bytes().last().is_some_and(u8::is_ascii_alphanumeric) && *known != "__rustc";
         if word { name == known.as_bytes() } else { name.starts_with(known.as_bytes()) }
     };
     // A proxy is made at run time.
     !(names.iter().any(foreign)
         || contains(name, b"$Proxy")
-        || PLACE_BEGINNINGS.iter().any(|begin| place.starts_with(begin.as_bytes()))
-        || PLACES.iter().any(|part| contains(place, part.as_bytes())))
+        || !place.is_empty()
+            && (PLACE_BEGINNINGS.iter().any(|begin| place.starts_with(begin.as_bytes())) || PLACES.iter().any(|part| contains(place, part.as_bytes()))))
 }
 
 /// Whether the text contains the part.

@@ -141,6 +141,14 @@ fn rust_with_and_without_a_backtrace() {
 }
 
 #[test]
+fn the_place_of_a_frame_says_whose_it_is() {
+    let rust = "thread 'main' panicked at src/a.rs:1:1:\nx\nstack backtrace:\n   0: fancy_crate::get\n             at /home/me/.cargo/registry/src/x/fancy_crate-1.0.0/src/lib.rs:3:1\n   1: shop::load\n             at ./src/a.rs:1:1";
+    assert_eq!(key_of(rust), "panic at shop::load");
+    let go = "panic: x\n\ngoroutine 1 [running]:\nacme.com/lib.Get(0x1)\n\t/go/pkg/mod/acme.com/lib@v1.2.3/get.go:3 +0x1\nmain.run()\n\t/src/main.go:3 +0x1";
+    assert_eq!(key_of(go), "panic at main.run");
+}
+
+#[test]
 fn node_by_its_cause() {
     let text = "Uncaught TypeError: Cannot read properties of undefined (reading 'id')\n    at new Cart (/app/src/cart.js:10:15)\n    at async load (file:///app/src/load.mjs:3:1)\n    at Layer.handle [as handle_request] (/app/node_modules/express/lib/router/layer.js:95:5)\n    at /app/src/server.js:7:3\n    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)";
     assert_eq!(key_of(text), "TypeError at (cart.js) Cart at (load.mjs) load at (server.js) <anonymous>");
