@@ -42,7 +42,7 @@ pub enum LogsError {
         most: usize,
     },
     /// A path that the caller may not read.
-    #[error("{path} is outside the folders that may be read: {}", listed_paths(.roots))]
+    #[error("'{path}' is outside the folders that may be read: {}", listed_paths(.roots))]
     OutsideRoots {
         /// As asked for.
         path: String,
@@ -50,7 +50,7 @@ pub enum LogsError {
         roots: Vec<PathBuf>,
     },
     /// A relative path from a caller that has no working directory.
-    #[error("{path} is neither an absolute path nor a configured source ({}); these folders may be read: {}", listed(.sources), listed_paths(.roots))]
+    #[error("'{path}' is neither an absolute path nor a configured source ({}); these folders may be read: {}", listed(.sources), listed_paths(.roots))]
     Relative {
         /// As asked for.
         path: String,
