@@ -34,6 +34,7 @@ pub(crate) const HEAD_BYTES: usize = 64 << 10;
 pub(crate) struct Job {
     pub(crate) settings: Arc<Settings>,
     pub(crate) patterns: Arc<Patterns>,
+    pub(crate) own: Arc<[formats::Own]>,
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) now: Timestamp,
     pub(crate) cancel: CancellationToken,
@@ -75,7 +76,7 @@ impl Job {
         };
         let mut ready = Vec::with_capacity(files.len());
         for opened in files {
-            ready.push(prepare(opened, request.timezone.as_deref(), &zone)?);
+            ready.push(prepare(opened, request.timezone.as_deref(), &zone, &self.own)?);
         }
         let anchor = match request.anchor {
             Anchor::Now => self.now,
@@ -177,16 +178,16 @@ fn shared_zone(files: &[Opened]) -> Option<&str> {
 }
 
 /// The reader of a file's lines: format from its first lines; zone from the request, its source, or the default.
-pub(crate) fn reader_of(opened: &Opened, requested_zone: Option<&str>, default: &TimeZone) -> Result<LineReader, LogsError> {
+pub(crate) fn reader_of(opened: &Opened, requested_zone: Option<&str>, default: &TimeZone, own: &Arc<[formats::Own]>) -> Result<LineReader, LogsError> {
     let zone = match (requested_zone, &opened.timezone) {
         (None, Some(name)) => time::zone(name)?,
         _ => default.clone(),
     };
-    Ok(LineReader::detect(&read_part(&opened.file, 0, HEAD_BYTES), zone))
+    Ok(LineReader::detect_with(&read_part(&opened.file, 0, HEAD_BYTES), zone, own))
 }
 
-fn prepare(opened: Opened, requested_zone: Option<&str>, default: &TimeZone) -> Result<Ready, LogsError> {
-    let reader = reader_of(&opened, requested_zone, default)?;
+fn prepare(opened: Opened, requested_zone: Option<&str>, default: &TimeZone, own: &Arc<[formats::Own]>) -> Result<Ready, LogsError> {
+    let reader = reader_of(&opened, requested_zone, default, own)?;
     Ok(Ready { opened, reader })
 }
 

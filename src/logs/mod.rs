@@ -113,7 +113,7 @@ pub struct RecordOut {
     /// The message, redacted and with hidden characters made visible. Text from the log.
     pub message: String,
     /// The format that read it.
-    pub format: &'static str,
+    pub format: String,
 }
 
 /// The log analyser.
@@ -121,6 +121,8 @@ pub struct Logs {
     settings: Arc<Settings>,
     clock: Arc<dyn Clock>,
     redactor: Arc<Redactor>,
+    /// The user's own formats.
+    own: Arc<[formats::Own]>,
     /// Compiled when first asked for: a start that reads no log should not wait for it.
     default_patterns: OnceLock<Arc<patterns::Patterns>>,
     seed_patterns: OnceLock<Arc<patterns::Patterns>>,
@@ -131,11 +133,12 @@ impl Logs {
     /// An analyser with these settings. `redactor` knows the configured secrets.
     ///
     /// # Errors
-    /// [`LogsError::BadPattern`] and [`LogsError::BadTimezone`] for what the settings say wrong.
+    /// [`LogsError::BadPattern`], [`LogsError::BadFormat`] and [`LogsError::BadTimezone`] for what the settings say wrong.
     pub fn new(settings: Settings, ports: &Ports, redactor: Arc<Redactor>) -> Result<Self, LogsError> {
         for name in settings.timezones() {
             time::zone(name)?;
         }
+        let own = Arc::from(formats::Own::all(&settings.formats).map_err(LogsError::BadFormat)?);
         let default_patterns = OnceLock::new();
         if !settings.patterns.is_empty() {
             let compiled = Arc::new(patterns::Patterns::new(PatternSet::Default, &settings.patterns)?);
@@ -145,6 +148,7 @@ impl Logs {
             settings: Arc::new(settings),
             clock: Arc::clone(&ports.clock),
             redactor,
+            own,
             default_patterns,
             seed_patterns: OnceLock::new(),
             block_bytes: scan::BLOCK_BYTES,
@@ -186,6 +190,7 @@ impl Logs {
         let job = analyse::Job {
             settings: Arc::clone(&self.settings),
             patterns: self.patterns(request.patterns)?,
+            own: Arc::clone(&self.own),
             redactor: Arc::clone(&self.redactor),
             now: self.clock.now(),
             cancel: cancel.clone(),
@@ -215,22 +220,29 @@ impl Logs {
         let zone = analyse::default_zone(&self.settings, timezone)?;
         let finder = sources::file::Finder { access: &Access::Anyone, sources: &self.settings.sources, deadline: None };
         for opened in finder.open(&[path.to_owned()])?.files {
-            let mut reader = analyse::reader_of(&opened, timezone, &zone)?;
+            let mut reader = analyse::reader_of(&opened, timezone, &zone, &self.own)?;
+            if reader.is_yearless() {
+                reader.set_near(changed(&opened.file));
+            }
             let enough = CancellationToken::new();
             let limits = scan::Limits { block_bytes: self.block_bytes, cancel: &enough, deadline: None };
-            let mut number = 0;
+            let mut folding = Folding::default();
             let result = scan::blocks((&opened.file).take(opened.bytes.unwrap_or(u64::MAX)), &limits, |block, _| {
                 for (_, line) in scan::lines(block) {
-                    number += 1;
-                    let line = line.trim_ascii();
-                    if line.is_empty() || enough.is_cancelled() {
-                        continue;
+                    if enough.is_cancelled() {
+                        break;
                     }
-                    if each(self.record_out(number, &mut reader, line)).is_break() {
+                    let done = folding.line(&mut reader, line);
+                    if done.is_some_and(|record| each(self.record_out(record)).is_break()) {
                         enough.cancel();
                     }
                 }
             });
+            if let Some(record) = folding.open.filter(|_| !enough.is_cancelled())
+                && each(self.record_out(record)).is_break()
+            {
+                enough.cancel();
+            }
             result.map_err(|error| LogsError::NothingReadable { reasons: vec![format!("{}: {error}", opened.path)] })?;
             if enough.is_cancelled() {
                 break;
@@ -239,15 +251,67 @@ impl Logs {
         Ok(())
     }
 
-    fn record_out(&self, line: u64, reader: &mut formats::LineReader, text: &[u8]) -> RecordOut {
-        let (format, record) = reader.parse(text);
-        let message = String::from_utf8_lossy(&record.message);
-        RecordOut {
-            line,
-            timestamp: record.time.map(time::show),
-            level: record.level,
-            message: sanitise_line(&self.redactor.redact(&message)).into_owned(),
-            format: formats::ALL[format].name(),
-        }
+    fn record_out(&self, record: Folded) -> RecordOut {
+        let Folded { line, time, level, message, format } = record;
+        let message = String::from_utf8_lossy(&message);
+        let message = sanitise_line(&self.redactor.redact(&message)).into_owned();
+        RecordOut { line, timestamp: time.map(time::show), level, message, format }
     }
+}
+
+/// A record with all its lines.
+struct Folded {
+    line: u64,
+    time: Option<time::Nanos>,
+    level: Option<Level>,
+    message: Vec<u8>,
+    format: String,
+}
+
+/// Folds the lines of a file into records.
+#[derive(Default)]
+struct Folding {
+    number: u64,
+    before: Option<Vec<u8>>,
+    open: Option<Folded>,
+}
+
+impl Folding {
+    /// Takes a line; gives the record that it ends.
+    fn line(&mut self, reader: &mut formats::LineReader, line: &[u8]) -> Option<Folded> {
+        self.number += 1;
+        let read = reader.read(line, self.before.as_deref());
+        let done = match read {
+            formats::Line::Frame => None,
+            formats::Line::Head { format, record } => {
+                let (time, level, message) = (record.time, record.level, record.message.into_owned());
+                self.open.replace(Folded { line: self.number, time, level, message, format: reader.format_name(format).to_owned() })
+            }
+            formats::Line::More { text, joined } => {
+                match &mut self.open {
+                    Some(open) => {
+                        if !joined {
+                            open.message.push(b'\n');
+                        }
+                        open.message.extend_from_slice(&text);
+                    }
+                    // The beginning of a file: the rest of an earlier file's record, unless it stands by itself.
+                    None if text.first().is_none_or(u8::is_ascii_whitespace) => {}
+                    None => {
+                        let format = reader.format_name(reader.formats().min(formats::ALL.len()) - 1).to_owned();
+                        self.open = Some(Folded { line: self.number, time: None, level: None, message: text.into_owned(), format });
+                    }
+                }
+                None
+            }
+        };
+        self.before = Some(line.to_vec());
+        done
+    }
+}
+
+/// When a file was last changed.
+fn changed(file: &std::fs::File) -> Option<time::Nanos> {
+    let changed = file.metadata().ok()?.modified().ok()?;
+    jiff::Timestamp::try_from(changed).ok().map(time::nanos)
 }
