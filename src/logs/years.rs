@@ -110,7 +110,7 @@ impl Cursor<'_> {
 pub(crate) fn time_of(line: &[u8], reader: &mut LineReader) -> Option<Nanos> {
     match reader.read(line, None) {
         Line::Head { record, .. } => record.time,
-        Line::More(_) | Line::Frame => None,
+        Line::More { .. } | Line::Frame => None,
     }
 }
 
