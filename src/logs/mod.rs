@@ -11,7 +11,7 @@ mod analyse;
 pub mod error;
 pub mod formats;
 pub mod level;
-#[expect(dead_code, unused_imports, reason = "wired in by the tally")]
+#[allow(dead_code, unused_imports, reason = "wired in by the tally")]
 mod mine;
 pub mod patterns;
 pub mod report;

@@ -105,7 +105,12 @@ fn in_context(forms: &[Form], words: &Words<'_>, found: &mut Found) {
     for (at, form) in forms.iter().enumerate() {
         for place in (4..form.len().min(2 * MOST_POSITIONS)).step_by(2) {
             let look = words.look(form[place]);
-            if form[place] != WILD && !look.structure && !look.empty && !introducers.contains(&form[place]) && context(form, place).is_some_and(|context| contexts.contains(&context)) {
+            if form[place] != WILD
+                && !look.structure
+                && !look.empty
+                && !introducers.contains(&form[place])
+                && context(form, place).is_some_and(|context| contexts.contains(&context))
+            {
                 found.places.push((at as u32, place as u32));
             }
         }

@@ -1,11 +1,11 @@
 //! Chunks with a digit, a slash, a dot or an `@`: numbers, ids, addresses, paths, host names, or words after all.
 
-use super::{DIGIT, DOT, SLASH, class, wildcard};
+use super::{AT, DIGIT, DOT, HASH, LETTER, SLASH, class, wildcard};
 
 /// Ends of two letters that name a kind of file, or are words, rather than a country.
 const FILE_ENDS: [&[u8]; 30] = [
-    b"cc", b"cs", b"db", b"go", b"gz", b"hs", b"id", b"if", b"in", b"is", b"js", b"ko", b"kt", b"md", b"my", b"no", b"of", b"ok", b"on", b"pl", b"ps",
-    b"py", b"rb", b"rc", b"rs", b"sh", b"so", b"to", b"ts", b"vb",
+    b"cc", b"cs", b"db", b"go", b"gz", b"hs", b"id", b"if", b"in", b"is", b"js", b"ko", b"kt", b"md", b"my", b"no", b"of", b"ok", b"on", b"pl", b"ps", b"py",
+    b"rb", b"rc", b"rs", b"sh", b"so", b"to", b"ts", b"vb",
 ];
 
 /// So many hexadecimal digits after an `@` are the identity of an object, even if all are letters.
@@ -81,12 +81,12 @@ pub(super) fn mask(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Ve
     {
         // A row of dots leads from a name to its value.
         let past = dots + chunk[dots..].iter().take_while(|byte| **byte == b'.').count();
-        piece(&chunk[..dots], false, out);
+        piece(&chunk[..dots], seen, false, out);
         out.extend_from_slice(&chunk[dots..past]);
-        piece(&chunk[past..], has_port(text, end), out);
+        piece(&chunk[past..], seen, has_port(text, end), out);
         return end;
     }
-    piece(chunk, has_port(text, end), out);
+    piece(chunk, seen, has_port(text, end), out);
     end
 }
 
@@ -120,7 +120,7 @@ fn path(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Vec<u8>) -> u
     let slashes = chunk.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
     let missing = matches!(chunk, b"n/a" | b"N/A");
     let dotted = chunk[..chunk.len() - 1].contains(&b'.');
-    let named = body.iter().any(|byte| class(*byte) & (DIGIT | super::LETTER) != 0) || body == b"/*";
+    let named = body.iter().any(|byte| class(*byte) & (DIGIT | LETTER) != 0) || body == b"/*";
     if !is_root && (closes_tag || !named || !(rooted || slashes > 1 || seen & DIGIT != 0 || dotted || missing)) {
         out.extend_from_slice(chunk);
         return end;
@@ -154,8 +154,8 @@ impl Trim for [u8] {
 }
 
 /// A piece without slashes and rows of dots: punctuation before and after it stays, a sign goes with its number.
-fn piece(piece: &[u8], port: bool, out: &mut Vec<u8>) {
-    let is_core = |byte: &u8| class(*byte) & (DIGIT | super::LETTER) != 0;
+fn piece(piece: &[u8], seen: u8, port: bool, out: &mut Vec<u8>) {
+    let is_core = |byte: &u8| class(*byte) & (DIGIT | LETTER) != 0;
     let Some(first) = piece.iter().position(is_core) else {
         out.extend_from_slice(piece);
         return;
@@ -163,7 +163,7 @@ fn piece(piece: &[u8], port: bool, out: &mut Vec<u8>) {
     let last = piece.iter().rposition(is_core).unwrap_or(first);
     let core = &piece[first..=last];
     let mut before = &piece[..first];
-    let split = core_split(core, port);
+    let split = core_split(core, seen, port);
     if split == Some(0)
         && let [rest @ .., b'-' | b'+'] = before
     {
@@ -180,17 +180,24 @@ fn piece(piece: &[u8], port: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(&piece[last + 1..]);
 }
 
-/// How many bytes at the beginning are constant before the variable part, or that there is none.
-fn core_split(core: &[u8], port: bool) -> Option<usize> {
-    if let Some(at) = memchr::memchr(b'@', core) {
+/// How many bytes at the beginning are constant before the variable part, or that there is none. `seen` has at least the classes of `core`.
+fn core_split(core: &[u8], seen: u8, port: bool) -> Option<usize> {
+    if seen & AT != 0
+        && let Some(at) = memchr::memchr(b'@', core)
+    {
         let after = &core[at + 1..];
-        let is_hash = after.iter().all(u8::is_ascii_hexdigit) || !after.iter().any(|byte| class(*byte) & super::LETTER != 0);
-        return if is_hash && (has_digit(after) || after.len() >= LEAST_HASH) { Some(at + 1) } else { (has_digit(after) || after.contains(&b'.')).then_some(0) };
+        let is_hash = after.iter().all(u8::is_ascii_hexdigit) || !after.iter().any(|byte| class(*byte) & LETTER != 0);
+        return if is_hash && (has_digit(after) || after.len() >= LEAST_HASH) {
+            Some(at + 1)
+        } else {
+            (has_digit(after) || after.contains(&b'.')).then_some(0)
+        };
     }
-    if let Some(at) = memchr::memrchr(b'#', core)
+    if seen & HASH != 0
+        && let Some(at) = memchr::memrchr(b'#', core)
         && !has_digit(&core[..at])
     {
-        return core_split(&core[at + 1..], port).map(|split| at + 1 + split);
+        return core_split(&core[at + 1..], seen, port).map(|split| at + 1 + split);
     }
     let (mut variable, mut weak, mut led_by_words, mut tail) = (false, false, true, None);
     let mut from = 0;
@@ -207,7 +214,7 @@ fn core_split(core: &[u8], port: bool) -> Option<usize> {
         from += run.len() + 1;
     }
     if !variable {
-        return (is_host_name(core) || weak && port).then_some(0);
+        return (seen & DOT != 0 && is_host_name(core) || weak && port).then_some(0);
     }
     match tail {
         Some(at) if led_by_words && at > 0 && is_prefix(&core[..at]) => Some(at),
@@ -219,8 +226,8 @@ fn core_split(core: &[u8], port: bool) -> Option<usize> {
 fn is_prefix(before: &[u8]) -> bool {
     let Some((last, words)) = before.split_last() else { return false };
     match last {
-        b'-' => words.iter().all(|byte| class(*byte) & super::LETTER != 0),
-        b'.' => words.iter().all(|byte| class(*byte) & (super::LETTER | DOT) != 0),
+        b'-' => words.iter().all(|byte| class(*byte) & LETTER != 0),
+        b'.' => words.iter().all(|byte| class(*byte) & (LETTER | DOT) != 0),
         _ => false,
     }
 }
@@ -260,4 +267,3 @@ fn is_host_name(core: &[u8]) -> bool {
     let first = labels.split(|byte| *byte == b'.').next().unwrap_or_default();
     is_domain && !DOMAINS.contains(&first) && core.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
 }
-

@@ -54,7 +54,7 @@ fn addresses_paths_and_hosts_are_variable() {
 fn dates_in_words_are_variable_and_their_words_elsewhere_are_not() {
     assert_masks(&[
         ("at Fri Jun 17 07:07:02 UTC 2005 it began", "at <*> it began"),
-        ("Mon, 24 Nov 2026 10:11:12 GMT", "<*>"),
+        ("Mon, 24 Nov 2026 10:11:12 GMT", "<*>, <*>"),
         ("you May try Sun hardware", "you May try Sun hardware"),
     ]);
 }
