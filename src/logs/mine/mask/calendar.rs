@@ -19,8 +19,7 @@ const MONTHS: [(&[u8; 3], &[u8]); 12] = [
 ];
 const DAYS: [(&[u8; 3], &[u8]); 7] =
     [(b"mon", b"day"), (b"tue", b"sday"), (b"wed", b"nesday"), (b"thu", b"rsday"), (b"fri", b"day"), (b"sat", b"urday"), (b"sun", b"day")];
-const ZONES: [&[u8]; 16] =
-    [b"UTC", b"GMT", b"EST", b"EDT", b"CST", b"CDT", b"MST", b"MDT", b"PST", b"PDT", b"CET", b"CEST", b"BST", b"JST", b"AM", b"PM"];
+const ZONES: [&[u8]; 16] = [b"UTC", b"GMT", b"EST", b"EDT", b"CST", b"CDT", b"MST", b"MDT", b"PST", b"PDT", b"CET", b"CEST", b"BST", b"JST", b"AM", b"PM"];
 
 /// Whether a word belongs to a date: a month beside a number, a day of the week before a month or a number, a zone after a time.
 /// A name alone (`may`, `Sun`) is a word like others.

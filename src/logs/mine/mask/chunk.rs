@@ -72,7 +72,7 @@ pub(super) fn mask(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Ve
     if seen & SLASH != 0 {
         return path(text, start, end, seen, out);
     }
-    if is_name(chunk, &text[end..]) {
+    if is_name(chunk, &text[end..]) || out.ends_with(b"::") && is_identifying(chunk) {
         out.extend_from_slice(chunk);
         return end;
     }
@@ -95,9 +95,15 @@ fn is_name(chunk: &[u8], after: &[u8]) -> bool {
     let begins = chunk[0].is_ascii_alphabetic() || chunk[0] == b'_';
     match after {
         [b'=', after @ ..] => begins && !matches!(after.first(), None | Some(b'=')),
-        [b':', b':', ..] | [b'(', ..] => begins && chunk.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') && !has_number(chunk),
+        [b':', b':', ..] | [b'(', ..] => is_identifying(chunk),
         _ => false,
     }
+}
+
+/// Whether a chunk can be the name of a module or function.
+fn is_identifying(chunk: &[u8]) -> bool {
+    let begins = chunk[0].is_ascii_alphabetic() || chunk[0] == b'_';
+    begins && chunk.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') && !has_number(chunk)
 }
 
 /// Whether one of the runs of letters and digits has no letters.
@@ -240,7 +246,8 @@ fn has_digit(text: &[u8]) -> bool {
 enum Run {
     Word,
     Number,
-    /// Letters and one digit after the first of them, as in names of protocols and devices: stays, and the clusters decide.
+    /// Letters and one digit after the first of them, as in names of protocols and devices, or an identifier of a program with digits in it:
+    /// stays, and the clusters decide.
     Weak,
     Id,
 }
@@ -251,11 +258,18 @@ fn run_kind(run: &[u8]) -> Run {
         Run::Word
     } else if digits == run.len() {
         Run::Number
-    } else if digits == 1 && !run[0].is_ascii_digit() {
+    } else if digits == 1 && !run[0].is_ascii_digit() || is_identifier(run, digits) {
         Run::Weak
     } else {
         Run::Id
     }
+}
+
+/// Whether a run is a name in camel case with a few digits inside: `readUtf16Text`. In random text the case changes more often.
+fn is_identifier(run: &[u8], digits: usize) -> bool {
+    let ends = run[0].is_ascii_alphabetic() && run[run.len() - 1].is_ascii_alphabetic();
+    let humps = run.windows(2).filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase()).count();
+    ends && run.len() >= 8 && run.len() >= 4 * digits && humps >= 1 && 6 * humps <= run.len()
 }
 
 /// A name of a host with its domain. Names of packages, which run the other way, and of files are none.

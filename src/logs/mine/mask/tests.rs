@@ -67,6 +67,7 @@ fn words_stay_with_their_case_and_punctuation() {
         "ssh2 on tty1 uses L3",
         "read_int32() of int64::parse",
         "null pointer",
+        "readUtf16Text of Frame32::toBase64",
         "BLOCK* re-sync... done!",
         "Füße über Größe",
     ] {
