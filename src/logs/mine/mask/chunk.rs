@@ -119,7 +119,7 @@ fn dots(chunk: &[u8]) -> Option<usize> {
 /// A chunk with slashes. A path is one that starts like one, has several slashes, a dot or a digit; `read/write` is none.
 fn path(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Vec<u8>) -> usize {
     let chunk = &text[start..end];
-    let body = chunk.trim_suffix_bytes();
+    let body = trimmed(chunk);
     let is_root = chunk == b"/" && follows_method(out);
     let closes_tag = chunk[0] == b'/' && out.last() == Some(&b'<');
     let rooted = matches!(chunk, [b'/' | b'\\', ..] | [b'.' | b'~', b'/' | b'\\', ..] | [b'.', b'.', b'/' | b'\\', ..]);
@@ -144,18 +144,11 @@ fn follows_method(out: &[u8]) -> bool {
     out.strip_suffix(b" ").is_some_and(|before| before.iter().rev().take(3).filter(|byte| byte.is_ascii_uppercase()).count() == 3)
 }
 
-trait Trim {
-    fn trim_suffix_bytes(&self) -> &[u8];
-}
-
-impl Trim for [u8] {
-    /// Without the punctuation of the sentence at the end.
-    fn trim_suffix_bytes(&self) -> &[u8] {
-        let mut body = self;
-        while let [before @ .., b'!' | b'?'] = body {
-            body = before;
-        }
-        body
+/// Without an exclamation or question mark at the end; a dot there is taken for a part of the path.
+fn trimmed(path: &[u8]) -> &[u8] {
+    match path {
+        [before @ .., b'!' | b'?'] => trimmed(before),
+        _ => path,
     }
 }
 

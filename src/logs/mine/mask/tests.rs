@@ -68,7 +68,7 @@ fn words_stay_with_their_case_and_punctuation() {
         "read_int32() of int64::parse",
         "null pointer",
         "readUtf16Text of Frame32::toBase64",
-        "BLOCK* re-sync... done!",
+        "CHUNK* re-sync... done!",
         "Füße über Größe",
     ] {
         assert_eq!(masked(message), message);
