@@ -16,7 +16,7 @@ use super::{
     prepare::Ready,
     time,
 };
-use crate::types::sanitise::sanitise_line;
+use crate::types::sanitise::sanitise;
 
 /// One record as it was parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -87,7 +87,7 @@ impl Logs {
             line: first + folded.line,
             timestamp: record.time.map(time::show),
             level: record.level,
-            message: sanitise_line(&self.redactor.redact(&String::from_utf8_lossy(&message))).into_owned(),
+            message: sanitise(&self.redactor.redact(&String::from_utf8_lossy(&message))).into_owned(),
             format: reader.format_name(folded.format).to_owned(),
         }
     }

@@ -10,6 +10,7 @@ mod keys;
 mod lists;
 mod normal;
 mod spread;
+mod vocabulary;
 mod words;
 
 use std::collections::{HashMap, HashSet};

@@ -16,6 +16,7 @@ const LETTER: u8 = 8;
 const SLASH: u8 = 16;
 const DOT: u8 = 32;
 const AT: u8 = 64;
+const HASH: u8 = 128;
 
 /// The class of every byte. What is not ASCII counts as letters.
 static CLASS: [u8; 256] = classes();
@@ -31,6 +32,7 @@ const fn classes() -> [u8; 256] {
             b'/' | b'\\' => SLASH,
             b'.' => DOT,
             b'@' => AT,
+            b'#' => HASH,
             b',' | b';' | b':' | b'=' | b'|' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b'"' | b'\'' | b'`' => DELIMITER,
             0..=b' ' | 0x7f => SPACE,
             _ => 0,
@@ -112,7 +114,7 @@ fn chunk_at(text: &[u8], start: usize, first: u8, out: &mut Vec<u8>) -> usize {
         return chunk::mask(text, start, end, seen, out);
     }
     let word = &text[start..end];
-    if matches!(word.len(), 2..=9) && (calendar::is_date_word(word, text, end, out) || is_truth_value(word, text, end))
+    if matches!(word.len(), 2..=9) && (calendar::is_date_word(word, text, end, out) || is_truth_value(word, text, end, out))
         || word.len() >= LEAST_HEX_WORD && word.iter().all(u8::is_ascii_hexdigit)
         || word == b"localhost" && chunk::has_port(text, end)
     {
@@ -127,10 +129,10 @@ fn chunk_at(text: &[u8], start: usize, first: u8, out: &mut Vec<u8>) -> usize {
 const LEAST_HEX_WORD: usize = 8;
 
 /// `true`, `false` and `null`, but not the adjective of `null pointer`.
-fn is_truth_value(word: &[u8], text: &[u8], end: usize) -> bool {
+fn is_truth_value(word: &[u8], text: &[u8], end: usize, out: &[u8]) -> bool {
     match word {
         b"true" | b"false" | b"True" | b"False" => true,
-        b"null" => !(text.get(end) == Some(&b' ') && text.get(end + 1).is_some_and(u8::is_ascii_alphabetic)),
+        b"null" => matches!(out.last(), Some(b'=' | b':')) || !(text.get(end) == Some(&b' ') && text.get(end + 1).is_some_and(u8::is_ascii_alphabetic)),
         _ => false,
     }
 }

@@ -37,12 +37,12 @@ const ACCOUNTS: [&[u8]; 3] = [b"user", b"username", b"account"];
 /// seen more clearly once those words are out of the way.
 pub(super) fn generalise(forms: &mut [Form], words: &Words<'_>, values: &mut HashSet<Id>) -> bool {
     let entries = entries(forms);
-    let families: Vec<&[Entry]> = entries.chunk_by(|a, b| a.key == b.key).filter(|family| family.len() > 1).collect();
+    let families = entries.chunk_by(|a, b| a.key == b.key).filter(|family| family.len() > 1);
+    let families: Vec<(&[Entry], Family<'_>)> = families.map(|family| (family, Family::new(family, forms, words))).collect();
     let largest = largest(&families, forms.len());
     let mut found = Found::default();
     let mut open = Vec::new();
-    for family in families {
-        let seen = Family::new(family, forms, words);
+    for (family, seen) in &families {
         let (many, few) = (seen.is_many(), seen.varies());
         if !many && !few {
             open.push((family, seen));
@@ -82,10 +82,10 @@ struct Found {
     contexts: HashSet<[Id; 4]>,
 }
 
-/// The size and place of the largest family of each form, of equal ones the first.
-fn largest(families: &[&[Entry]], forms: usize) -> Vec<(usize, Reverse<u32>)> {
+/// The size and place of the largest family of many values of each form, of equal ones the first.
+fn largest(families: &[(&[Entry], Family<'_>)], forms: usize) -> Vec<(usize, Reverse<u32>)> {
     let mut largest = vec![(0, Reverse(0)); forms];
-    for family in families {
+    for (family, _) in families.iter().filter(|(_, seen)| seen.is_many()) {
         for entry in *family {
             let best = &mut largest[entry.form as usize];
             *best = (*best).max((family.len(), Reverse(entry.place)));
@@ -100,12 +100,17 @@ fn in_context(forms: &[Form], words: &Words<'_>, found: &mut Found) {
     if contexts.is_empty() {
         return;
     }
-    // What introduces values is itself none: `for invalid user <*>` beside `for <*>`.
+    // What introduces values is itself none: `for guest user <*>` beside `for <*>`.
     let introducers: HashSet<Id> = contexts.iter().flat_map(|[first, _, second, _]| [*first, *second]).collect();
     for (at, form) in forms.iter().enumerate() {
         for place in (4..form.len().min(2 * MOST_POSITIONS)).step_by(2) {
             let look = words.look(form[place]);
-            if form[place] != WILD && !look.structure && !look.empty && !introducers.contains(&form[place]) && context(form, place).is_some_and(|context| contexts.contains(&context)) {
+            if form[place] != WILD
+                && !look.structure
+                && !look.empty
+                && !introducers.contains(&form[place])
+                && context(form, place).is_some_and(|context| contexts.contains(&context))
+            {
                 found.places.push((at as u32, place as u32));
             }
         }

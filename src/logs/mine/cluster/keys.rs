@@ -10,8 +10,26 @@ use super::{
 
 /// Keys whose values say what happened: these are told apart.
 const EVENT_KEYS: [&[u8]; 20] = [
-    b"action", b"cause", b"cmd", b"code", b"command", b"err", b"error", b"event", b"kind", b"level", b"message", b"method", b"msg", b"op", b"operation",
-    b"reason", b"result", b"state", b"status", b"type",
+    b"action",
+    b"cause",
+    b"cmd",
+    b"code",
+    b"command",
+    b"err",
+    b"error",
+    b"event",
+    b"kind",
+    b"level",
+    b"message",
+    b"method",
+    b"msg",
+    b"op",
+    b"operation",
+    b"reason",
+    b"result",
+    b"state",
+    b"status",
+    b"type",
 ];
 
 /// What is known of a key.
@@ -55,7 +73,7 @@ fn pairs(forms: &[Form], words: &Words<'_>) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (at, form) in forms.iter().enumerate() {
         for place in (2..form.len().min(2 * MOST_POSITIONS)).step_by(2) {
-            if !words.look(form[place]).empty && is_pair(form, place, words) && !names_event(form, place, words) {
+            if is_pair(form, place, words) && !words.look(form[place]).empty && !names_event(form, place, words) {
                 pairs.push(Pair { key: (form[place - 2], form[place - 1]), value: form[place], place: (at as u32, place as u32) });
             }
         }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::{
     super::WILDCARD,
-    words::{Form, WILD, Words, is_unit},
+    vocabulary::is_unit,
+    words::{Form, WILD, Words},
 };
 
 /// The template of each form, and the templates' texts.
@@ -93,9 +94,8 @@ fn is_account(word: &[u8], before: &[u8]) -> bool {
 fn list_end(text: &[u8]) -> Option<usize> {
     if let Some(last) = memchr::memmem::rfind(text, WILDCARD) {
         let joint = &text[last + WILDCARD.len()..];
-        let before = &text[..last];
-        if !joint.is_empty() && before.ends_with(joint) && before[..before.len() - joint.len()].ends_with(WILDCARD) {
-            return Some(last - joint.len());
+        if !joint.is_empty() && text[..last].ends_with(joint) {
+            return Some(last + WILDCARD.len());
         }
     }
     let is_joint = |byte: &u8| matches!(byte, b' ' | b',' | b';' | b'|' | b'/' | b'-' | b'@' | b'#' | b'&' | b'+');

@@ -88,7 +88,8 @@ impl Search<'_> {
             group.iter().all(|form| varying.iter().all(|(_, place)| test(self.words.look(self.forms[*form as usize][*place]))))
         };
         let least = if all(|look| look.qualified || look.wild) { LEAST_QUALIFIED } else { LEAST_MESSAGES };
-        let first_varies = varying.iter().any(|(_, place)| *place == 0);
+        let first = varying.iter().map(|(_, place)| *place).min().unwrap_or(0);
+        let first_varies = !self.forms[group[0] as usize][..first].iter().step_by(2).any(|id| self.is_constant(*id));
         if group.len() < least || constants <= varying.len() || first_varies || !all(|look| !look.empty) {
             return;
         }

@@ -82,6 +82,16 @@ fn states_beside_many_names_stay() {
     assert_eq!(texts(&messages), ["status half-loaded <*>", "status half-unpacked <*>", "status loaded <*>", "status unpacked <*>"]);
 }
 
+/// The verbs are the larger family, but none of values.
+#[test]
+fn names_are_found_beside_more_verbs() {
+    let mut messages = Vec::new();
+    for verb in ["open", "read", "write", "close", "delete", "rename", "fetch"] {
+        messages.extend(["ann", "bea", "cat", "dan"].map(|name| format!("may not {verb} box of {name}")));
+    }
+    assert_eq!(templates(&messages).len(), 7);
+}
+
 #[test]
 fn events_named_by_keys_stay_and_other_values_go() {
     let mut messages = Vec::new();

@@ -1,11 +1,11 @@
 //! Chunks with a digit, a slash, a dot or an `@`: numbers, ids, addresses, paths, host names, or words after all.
 
-use super::{DIGIT, DOT, SLASH, class, wildcard};
+use super::{AT, DIGIT, DOT, HASH, LETTER, SLASH, class, wildcard};
 
 /// Ends of two letters that name a kind of file, or are words, rather than a country.
 const FILE_ENDS: [&[u8]; 30] = [
-    b"cc", b"cs", b"db", b"go", b"gz", b"hs", b"id", b"if", b"in", b"is", b"js", b"ko", b"kt", b"md", b"my", b"no", b"of", b"ok", b"on", b"pl", b"ps",
-    b"py", b"rb", b"rc", b"rs", b"sh", b"so", b"to", b"ts", b"vb",
+    b"cc", b"cs", b"db", b"go", b"gz", b"hs", b"id", b"if", b"in", b"is", b"js", b"ko", b"kt", b"md", b"my", b"no", b"of", b"ok", b"on", b"pl", b"ps", b"py",
+    b"rb", b"rc", b"rs", b"sh", b"so", b"to", b"ts", b"vb",
 ];
 
 /// So many hexadecimal digits after an `@` are the identity of an object, even if all are letters.
@@ -72,7 +72,7 @@ pub(super) fn mask(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Ve
     if seen & SLASH != 0 {
         return path(text, start, end, seen, out);
     }
-    if is_name(chunk, &text[end..]) {
+    if is_name(chunk, &text[end..]) || out.ends_with(b"::") && is_identifying(chunk) {
         out.extend_from_slice(chunk);
         return end;
     }
@@ -81,12 +81,12 @@ pub(super) fn mask(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Ve
     {
         // A row of dots leads from a name to its value.
         let past = dots + chunk[dots..].iter().take_while(|byte| **byte == b'.').count();
-        piece(&chunk[..dots], false, out);
+        piece(&chunk[..dots], seen, false, out);
         out.extend_from_slice(&chunk[dots..past]);
-        piece(&chunk[past..], has_port(text, end), out);
+        piece(&chunk[past..], seen, has_port(text, end), out);
         return end;
     }
-    piece(chunk, has_port(text, end), out);
+    piece(chunk, seen, has_port(text, end), out);
     end
 }
 
@@ -95,9 +95,15 @@ fn is_name(chunk: &[u8], after: &[u8]) -> bool {
     let begins = chunk[0].is_ascii_alphabetic() || chunk[0] == b'_';
     match after {
         [b'=', after @ ..] => begins && !matches!(after.first(), None | Some(b'=')),
-        [b':', b':', ..] | [b'(', ..] => begins && chunk.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') && !has_number(chunk),
+        [b':', b':', ..] | [b'(', ..] => is_identifying(chunk),
         _ => false,
     }
+}
+
+/// Whether a chunk can be the name of a module or function.
+fn is_identifying(chunk: &[u8]) -> bool {
+    let begins = chunk[0].is_ascii_alphabetic() || chunk[0] == b'_';
+    begins && chunk.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') && !has_number(chunk)
 }
 
 /// Whether one of the runs of letters and digits has no letters.
@@ -113,14 +119,14 @@ fn dots(chunk: &[u8]) -> Option<usize> {
 /// A chunk with slashes. A path is one that starts like one, has several slashes, a dot or a digit; `read/write` is none.
 fn path(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Vec<u8>) -> usize {
     let chunk = &text[start..end];
-    let body = chunk.trim_suffix_bytes();
+    let body = trimmed(chunk);
     let is_root = chunk == b"/" && follows_method(out);
     let closes_tag = chunk[0] == b'/' && out.last() == Some(&b'<');
     let rooted = matches!(chunk, [b'/' | b'\\', ..] | [b'.' | b'~', b'/' | b'\\', ..] | [b'.', b'.', b'/' | b'\\', ..]);
     let slashes = chunk.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
     let missing = matches!(chunk, b"n/a" | b"N/A");
     let dotted = chunk[..chunk.len() - 1].contains(&b'.');
-    let named = body.iter().any(|byte| class(*byte) & (DIGIT | super::LETTER) != 0) || body == b"/*";
+    let named = body.iter().any(|byte| class(*byte) & (DIGIT | LETTER) != 0) || body == b"/*";
     if !is_root && (closes_tag || !named || !(rooted || slashes > 1 || seen & DIGIT != 0 || dotted || missing)) {
         out.extend_from_slice(chunk);
         return end;
@@ -138,24 +144,17 @@ fn follows_method(out: &[u8]) -> bool {
     out.strip_suffix(b" ").is_some_and(|before| before.iter().rev().take(3).filter(|byte| byte.is_ascii_uppercase()).count() == 3)
 }
 
-trait Trim {
-    fn trim_suffix_bytes(&self) -> &[u8];
-}
-
-impl Trim for [u8] {
-    /// Without the punctuation of the sentence at the end.
-    fn trim_suffix_bytes(&self) -> &[u8] {
-        let mut body = self;
-        while let [before @ .., b'!' | b'?'] = body {
-            body = before;
-        }
-        body
+/// Without an exclamation or question mark at the end; a dot there is taken for a part of the path.
+fn trimmed(path: &[u8]) -> &[u8] {
+    match path {
+        [before @ .., b'!' | b'?'] => trimmed(before),
+        _ => path,
     }
 }
 
 /// A piece without slashes and rows of dots: punctuation before and after it stays, a sign goes with its number.
-fn piece(piece: &[u8], port: bool, out: &mut Vec<u8>) {
-    let is_core = |byte: &u8| class(*byte) & (DIGIT | super::LETTER) != 0;
+fn piece(piece: &[u8], seen: u8, port: bool, out: &mut Vec<u8>) {
+    let is_core = |byte: &u8| class(*byte) & (DIGIT | LETTER) != 0;
     let Some(first) = piece.iter().position(is_core) else {
         out.extend_from_slice(piece);
         return;
@@ -163,7 +162,7 @@ fn piece(piece: &[u8], port: bool, out: &mut Vec<u8>) {
     let last = piece.iter().rposition(is_core).unwrap_or(first);
     let core = &piece[first..=last];
     let mut before = &piece[..first];
-    let split = core_split(core, port);
+    let split = core_split(core, seen, port);
     if split == Some(0)
         && let [rest @ .., b'-' | b'+'] = before
     {
@@ -180,17 +179,24 @@ fn piece(piece: &[u8], port: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(&piece[last + 1..]);
 }
 
-/// How many bytes at the beginning are constant before the variable part, or that there is none.
-fn core_split(core: &[u8], port: bool) -> Option<usize> {
-    if let Some(at) = memchr::memchr(b'@', core) {
+/// How many bytes at the beginning are constant before the variable part, or that there is none. `seen` has at least the classes of `core`.
+fn core_split(core: &[u8], seen: u8, port: bool) -> Option<usize> {
+    if seen & AT != 0
+        && let Some(at) = memchr::memchr(b'@', core)
+    {
         let after = &core[at + 1..];
-        let is_hash = after.iter().all(u8::is_ascii_hexdigit) || !after.iter().any(|byte| class(*byte) & super::LETTER != 0);
-        return if is_hash && (has_digit(after) || after.len() >= LEAST_HASH) { Some(at + 1) } else { (has_digit(after) || after.contains(&b'.')).then_some(0) };
+        let is_hash = after.iter().all(u8::is_ascii_hexdigit) || !after.iter().any(|byte| class(*byte) & LETTER != 0);
+        return if is_hash && (has_digit(after) || after.len() >= LEAST_HASH) {
+            Some(at + 1)
+        } else {
+            (has_digit(after) || after.contains(&b'.')).then_some(0)
+        };
     }
-    if let Some(at) = memchr::memrchr(b'#', core)
+    if seen & HASH != 0
+        && let Some(at) = memchr::memrchr(b'#', core)
         && !has_digit(&core[..at])
     {
-        return core_split(&core[at + 1..], port).map(|split| at + 1 + split);
+        return core_split(&core[at + 1..], seen, port).map(|split| at + 1 + split);
     }
     let (mut variable, mut weak, mut led_by_words, mut tail) = (false, false, true, None);
     let mut from = 0;
@@ -207,7 +213,7 @@ fn core_split(core: &[u8], port: bool) -> Option<usize> {
         from += run.len() + 1;
     }
     if !variable {
-        return (is_host_name(core) || weak && port).then_some(0);
+        return (seen & DOT != 0 && is_host_name(core) || weak && port).then_some(0);
     }
     match tail {
         Some(at) if led_by_words && at > 0 && is_prefix(&core[..at]) => Some(at),
@@ -219,8 +225,8 @@ fn core_split(core: &[u8], port: bool) -> Option<usize> {
 fn is_prefix(before: &[u8]) -> bool {
     let Some((last, words)) = before.split_last() else { return false };
     match last {
-        b'-' => words.iter().all(|byte| class(*byte) & super::LETTER != 0),
-        b'.' => words.iter().all(|byte| class(*byte) & (super::LETTER | DOT) != 0),
+        b'-' => words.iter().all(|byte| class(*byte) & LETTER != 0),
+        b'.' => words.iter().all(|byte| class(*byte) & (LETTER | DOT) != 0),
         _ => false,
     }
 }
@@ -233,7 +239,8 @@ fn has_digit(text: &[u8]) -> bool {
 enum Run {
     Word,
     Number,
-    /// Letters and one digit after the first of them, as in names of protocols and devices: stays, and the clusters decide.
+    /// Letters and one digit after the first of them, as in names of protocols and devices, or an identifier of a program with digits in it:
+    /// stays, and the clusters decide.
     Weak,
     Id,
 }
@@ -244,11 +251,18 @@ fn run_kind(run: &[u8]) -> Run {
         Run::Word
     } else if digits == run.len() {
         Run::Number
-    } else if digits == 1 && !run[0].is_ascii_digit() {
+    } else if digits == 1 && !run[0].is_ascii_digit() || is_identifier(run, digits) {
         Run::Weak
     } else {
         Run::Id
     }
+}
+
+/// Whether a run is a name in camel case with a few digits inside: `readUtf16Text`. In random text the case changes more often.
+fn is_identifier(run: &[u8], digits: usize) -> bool {
+    let ends = run[0].is_ascii_alphabetic() && run[run.len() - 1].is_ascii_alphabetic();
+    let humps = run.windows(2).filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase()).count();
+    ends && run.len() >= 8 && run.len() >= 4 * digits && humps >= 1 && 6 * humps <= run.len()
 }
 
 /// A name of a host with its domain. Names of packages, which run the other way, and of files are none.
@@ -260,4 +274,3 @@ fn is_host_name(core: &[u8]) -> bool {
     let first = labels.split(|byte| *byte == b'.').next().unwrap_or_default();
     is_domain && !DOMAINS.contains(&first) && core.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
 }
-
