@@ -11,7 +11,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
 /// Whether a line that begins no record goes on with the record before it. Without it, every line that is not blank is a record.
-pub(crate) const FOLD: bool = false;
+pub(crate) const FOLD: bool = true;
 
 /// Longer lines are cut here.
 pub(crate) const MAX_LINE_BYTES: usize = 1 << 20;

@@ -26,7 +26,12 @@ fn without_escapes(line: &[u8]) -> Vec<u8> {
             Some(_) => Some(1),
             None => Some(0),
         };
-        rest = &rest[end.unwrap_or(rest.len())..];
+        // One without an end hides nothing.
+        rest = &rest[end.unwrap_or(0)..];
+        // What is coloured is a word of its own.
+        if text.last().zip(rest.first()).is_some_and(|(before, behind)| before.is_ascii_alphanumeric() && behind.is_ascii_alphanumeric()) {
+            text.push(b' ');
+        }
     }
     text.extend_from_slice(rest);
     text
