@@ -1,7 +1,7 @@
 //! The log room: bytes in, findings out, in memory that does not grow with the input.
 //!
-//! [`scan`] cuts files into lines, [`formats`] turns lines into records, [`tally`] counts them ([`patterns`], [`templates`],
-//! [`timeline`]), [`advice`] recommends, [`report`] says it. [`sources`] opens what may be opened. Knows nothing of MCP or the terminal.
+//! [`input`] unpacks files, [`scan`] cuts them into lines, [`formats`] turns lines into records, [`tally`] counts them ([`patterns`],
+//! [`templates`], [`timeline`]), [`advice`] recommends, [`report`] says it. [`sources`] opens what may be opened. Knows nothing of MCP or the terminal.
 //!
 //! **Invariant:** log text is data of an attacker. It steers no recommendation, and leaves only in fields named `untrusted_*`, redacted
 //! and sanitised before it is cut.
