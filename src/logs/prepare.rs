@@ -147,8 +147,11 @@ fn read_stream(input: &Input, limits: &Limits<'_>, mut each: impl FnMut(&[u8])) 
     let mut filled = 0;
     while limits.reached().is_none() {
         match stream.read(&mut buffer[filled..]) {
-            Ok(0) | Err(_) => break,
+            Ok(0) => break,
             Ok(read) => filled += read,
+            // A decoder that has nothing yet says so, so that limits are looked at.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
         }
         if filled == buffer.len() {
             each(&buffer);

@@ -199,7 +199,12 @@ fn json_line(dice: &mut Dice, at: (i64, u32)) -> Vec<u8> {
     let text = if dice.one_in(8) { format!("well\n{}\nend", message(dice)) } else { message(dice) };
     let mut fields = vec![(time_key, time), (level_key, level), ("logger", json!(dice.pick(LOGGERS))), (message_key, json!(text))];
     if dice.one_in(5) {
-        fields.remove(usize::try_from(dice.roll(3)).unwrap());
+        let removed = usize::try_from(dice.roll(3)).unwrap();
+        if removed == 0 {
+            // Without a time, the level makes it a record among those that have one.
+            fields[1].1 = json!(dice.pick(&["DEBUG", "ERROR", "warning"]));
+        }
+        fields.remove(removed);
     }
     for _ in 0..dice.roll(3) {
         let other = [("req", json!({"headers": {"a": "}{\"\\"}, "n": [1, [2, "]"]]})), ("ok", json!(true)), ("took_ms", json!(-1.5e3)), ("none", Value::Null)];

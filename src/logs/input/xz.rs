@@ -23,9 +23,9 @@ const LZMA2: u64 = 0x21;
 /// The decoder loses what it decoded in the call that fails, so that it is called for little at a time.
 const PIECE_BYTES: usize = 1 << 10;
 
-/// What may be read to decode one piece. A chunk has 64 KiB at most; the rest is for the index, 2 to 18 bytes a block, which is read in
-/// one go. A reader of a file without end in its index or of nothing but empty blocks would else not come back.
-const MOST_READ_FOR_A_PIECE: u64 = 64 << 20;
+/// What may be read in one step. The 1 MiB that it gives needs little more; the rest is for the index, 2 to 18 bytes a block, which is
+/// read in one go. An index without end or nothing but empty blocks would else keep the caller waiting.
+const MOST_READ_FOR_A_STEP: u64 = 64 << 20;
 
 pub(super) struct Xz {
     state: State,
@@ -46,7 +46,6 @@ impl Xz {
     }
 
     fn piece(reader: &mut XzReader<Front>, out: &mut [u8]) -> Result<usize, Fault> {
-        reader.inner_mut().allow(MOST_READ_FOR_A_PIECE);
         reader.read(out).map_err(|error| match error.kind() {
             std::io::ErrorKind::OutOfMemory => Fault::TooLarge(None),
             std::io::ErrorKind::Unsupported => Fault::Needs("a filter or check that is not supported"),
@@ -73,6 +72,7 @@ impl Decoder for Xz {
                 Ok(if begins == Step::End { Step::End } else { Step::Working })
             }
             State::Within(mut reader) => {
+                reader.inner_mut().allow(MOST_READ_FOR_A_STEP);
                 let mut given = 0;
                 while given < out.len() {
                     let end = out.len().min(given + PIECE_BYTES);

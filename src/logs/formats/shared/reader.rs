@@ -298,8 +298,8 @@ impl LineReader {
             others &= others - 1;
             self.context.times.seen.stamped = false;
             let record = ALL[format].parse(line, &mut self.context);
-            // Among lines with times, one without is part of a record.
-            if let Some(record) = record.filter(|_| !kind.timed || self.context.times.seen.stamped) {
+            // Among lines with times, one without is part of a record, unless it says outright that it is one.
+            if let Some(record) = record.filter(|r| !kind.timed || self.context.times.seen.stamped || (first == b'{' && r.level.is_some())) {
                 return Some((format, record));
             }
         }
