@@ -253,7 +253,7 @@ impl Logs {
 
     fn record_out(&self, record: Folded) -> RecordOut {
         let Folded { line, time, level, message, format } = record;
-        let message = String::from_utf8_lossy(&message);
+        let message = String::from_utf8_lossy(message.trim_ascii_end());
         let message = sanitise_line(&self.redactor.redact(&message)).into_owned();
         RecordOut { line, timestamp: time.map(time::show), level, message, format }
     }
