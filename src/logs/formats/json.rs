@@ -76,7 +76,7 @@ pub(super) fn plan<'l>(lines: impl Iterator<Item = &'l [u8]>, times: &mut TimeRe
         let first = plan.order.is_empty();
         for (key, _) in fields(line) {
             if first && plan.order.len() < EXPECTED_KEYS {
-                plan.order.push(Expected { quoted: [key, b"\""].concat(), meaning: slot(key) });
+                plan.order.push(Expected { quoted: [key, b"\":"].concat(), meaning: slot(key) });
             }
             gelf |= key == b"short_message";
             nextcloud += u8::from(matches!(key, b"reqId" | b"remoteAddr"));
@@ -175,13 +175,13 @@ fn read<'l, 'p>(line: &'l [u8], plan: &'p Plan, times: &mut TimeReader) -> Optio
     loop {
         cursor.blanks();
         let (key, meaning) = match order.next().filter(|expected| cursor.passes(&expected.quoted)) {
-            Some(expected) => (&expected.quoted[..expected.quoted.len() - 1], expected.meaning),
+            Some(expected) => (expected.key(), expected.meaning),
             None => {
                 let (key, _) = cursor.string()?;
+                cursor.expect(b':')?;
                 (key, slot(key))
             }
         };
-        cursor.expect(b':')?;
         let value = cursor.value()?;
         let taken = found.field(key, meaning, value, times);
         if taken && found.is_enough() {
@@ -200,6 +200,7 @@ impl<'l> Found<'l, '_> {
         self.rank.iter().zip(self.plan.wanted).all(|(have, wanted)| *have <= wanted)
     }
 
+    #[inline]
     fn field(&mut self, key: &[u8], meaning: Option<(Slot, u8)>, value: Value<'l>, times: &mut TimeReader) -> bool {
         if let Value::Object(inner) = value {
             return self.nested(key, inner, times);

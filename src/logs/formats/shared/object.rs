@@ -42,10 +42,17 @@ impl Default for Plan {
 /// A key that is expected next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Expected {
-    /// The key with its closing quote.
+    /// The key with its closing quote and colon.
     pub(in super::super) quoted: Vec<u8>,
     /// What it stands for, and how good it is.
     pub(in super::super) meaning: Option<(Slot, u8)>,
+}
+
+impl Expected {
+    /// The key.
+    pub(in super::super) fn key(&self) -> &[u8] {
+        &self.quoted[..self.quoted.len().saturating_sub(2)]
+    }
 }
 
 /// What the numbers of `level` mean.
@@ -190,7 +197,7 @@ impl<'l> Cursor<'l> {
         self.next_is(byte).then_some(())
     }
 
-    /// Whether the string that begins here is the one that is expected, which is then passed. The closing quote belongs to it.
+    /// Whether the key that begins here is the one that is expected, which is then passed. Its closing quote and colon belong to it.
     #[inline]
     pub(in super::super) fn passes(&mut self, quoted: &[u8]) -> bool {
         let is = self.text.get(self.at..).is_some_and(|rest| rest.first() == Some(&b'"') && rest[1..].starts_with(quoted));
