@@ -269,7 +269,10 @@ fn show_groups(title: &str, what: &str, (groups, other): (&[MessageGroup], u64),
 fn show_insight(report: &Report, out: &mut Out) -> std::io::Result<()> {
     for spike in &report.spikes {
         let still = if spike.still_on { ", and it may go on" } else { "" };
-        out.line(format!("spike: {} errors from {} to {}{still}; {} at the peak, {} are usual", spike.errors, spike.start, spike.end, spike.peak, spike.typical))?;
+        out.line(format!(
+            "spike: {} errors from {} to {}{still}; {} at the peak, {} are usual",
+            spike.errors, spike.start, spike.end, spike.peak, spike.typical
+        ))?;
     }
     for step in &report.change_points {
         out.line(format!("change: from {} to {} errors a minute at {}", step.before_per_minute, step.after_per_minute, step.at))?;
@@ -353,7 +356,13 @@ fn templates(args: TemplatesArgs, services: &Services, out: &mut Out) -> Outcome
     let clean = |text: &str| services.clean_text(text);
     let rows = report.templates.iter().take(args.top).map(|t| {
         let about = if t.approximate { "about " } else { "" };
-        vec![number(t.id), number(format!("{about}{}", t.count)), number(format!("{:.1} %", t.share_percent)), cell(clean(&t.untrusted_template)), cell(clean(&format!("{}:{}", t.untrusted_file, t.line.unwrap_or_default())))]
+        vec![
+            number(t.id),
+            number(format!("{about}{}", t.count)),
+            number(format!("{:.1} %", t.share_percent)),
+            cell(clean(&t.untrusted_template)),
+            cell(clean(&format!("{}:{}", t.untrusted_file, t.line.unwrap_or_default()))),
+        ]
     });
     out.table(&["Id", "Records", "Share", "Template", "First at"], rows.collect())?;
     report.notes.iter().try_for_each(|note| out.line(clean(note)))?;

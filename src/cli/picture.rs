@@ -143,5 +143,4 @@ mod tests {
         let buckets = [i64::MIN, 0, i64::MAX].map(|start| Column { start, records: 1, errors: 0 });
         assert!(!Picture { width: 1, buckets: &buckets, spikes: &[], steps: &[] }.lines().is_empty());
     }
-
 }

@@ -89,8 +89,7 @@ impl Job {
         let window = Window::parse(request.since.as_deref(), request.from.as_deref(), request.to.as_deref(), &zone, anchor)?;
         ready.iter_mut().for_each(|file| file.narrow(&window));
         let left_out = rotation::leave_out(&mut ready, &set_of, &window);
-        let plan =
-            Plan { window, patterns: Arc::clone(&self.patterns), bucket, redactor: Arc::clone(&self.redactor), grouping: Grouping::Troubles };
+        let plan = Plan { window, patterns: Arc::clone(&self.patterns), bucket, redactor: Arc::clone(&self.redactor), grouping: Grouping::Troubles };
         let outcome = self.read(&plan, &mut ready, &limits, request.threads);
         let frame = Frame {
             anchor: request.anchor,
@@ -170,7 +169,13 @@ pub(crate) fn threads(asked: Option<usize>) -> usize {
 ///
 /// # Errors
 /// As [`Finder::open`].
-pub(crate) fn open(logs: &Logs, paths: &[String], timezone: Option<&str>, zone: &TimeZone, limits: &Limits<'_>) -> Result<(Vec<Ready>, Vec<String>), LogsError> {
+pub(crate) fn open(
+    logs: &Logs,
+    paths: &[String],
+    timezone: Option<&str>,
+    zone: &TimeZone,
+    limits: &Limits<'_>,
+) -> Result<(Vec<Ready>, Vec<String>), LogsError> {
     let found = Finder { access: &Access::Anyone, sources: &logs.settings.sources, deadline: None }.open(paths)?;
     let mut skipped: Vec<String> = found.skipped.iter().map(|file| format!("{}: {}", file.path, file.reason)).collect();
     let mut ready = Vec::new();

@@ -13,7 +13,7 @@ pub(crate) struct Folded<'b> {
     /// Index of the format that read it.
     pub(crate) format: usize,
     /// What its first line says.
-    pub(crate) record: Record<'b>,
+    pub(crate) record: &'b Record<'b>,
     /// Its further lines, each ended by a newline.
     pub(crate) more: &'b [u8],
     /// Where its first line begins in the block.
@@ -55,17 +55,19 @@ impl Folder {
         let mut year = years.from(block.offset);
         year.enter(block.offset, reader);
         self.more.clear();
+        let coloured = memchr::memchr(0x1b, bytes).is_some();
         for (start, line) in blocks::lines(bytes) {
             let number = lost.lines;
             lost.lines += 1;
-            if line.trim_ascii().is_empty() {
+            if line.first().is_none_or(u8::is_ascii_whitespace) && line.trim_ascii().is_empty() {
                 before = Some(line);
                 continue;
             }
             year.enter(block.offset + start as u64, reader);
-            match reader.read(line, before) {
+            let read = if coloured { reader.read(line, before) } else { reader.read_without_escapes(line, before) };
+            match read {
                 Line::Head { format, record } => {
-                    self.close(open.take(), &mut each);
+                    self.close(&open, &mut each);
                     open = Some(Open { format, record, start, line: number });
                 }
                 Line::More { text, joined } => match &mut open {
@@ -81,7 +83,7 @@ impl Folder {
             }
             before = Some(line);
         }
-        self.close(open, &mut each);
+        self.close(&open, &mut each);
         lost
     }
 
@@ -98,9 +100,9 @@ impl Folder {
         self.more.push(b'\n');
     }
 
-    fn close(&mut self, open: Option<Open<'_>>, each: &mut impl FnMut(&Folded<'_>)) {
+    fn close(&mut self, open: &Option<Open<'_>>, each: &mut impl FnMut(&Folded<'_>)) {
         if let Some(Open { format, record, start, line }) = open {
-            each(&Folded { format, record, more: &self.more, start, line });
+            each(&Folded { format: *format, record, more: &self.more, start: *start, line: *line });
             self.more.clear();
         }
     }

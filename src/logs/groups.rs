@@ -321,7 +321,7 @@ impl Groups {
         let mut keys: Vec<(Box<[u8]>, Group)> = self.exact.groups.into_iter().collect();
         keys.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let clusters = Clusters::new(&keys);
-        let mut merged: HashMap<(Class, u32, Option<Box<[u8]>>), Group> = HashMap::new();
+        let mut merged: HashMap<Kin, Group> = HashMap::new();
         let mut add = |cluster: u32, group: Group| match merged.entry((group.class, cluster, group.trace.clone())) {
             Entry::Occupied(mut known) => known.get_mut().merge(group),
             Entry::Vacant(free) => drop(free.insert(group)),
@@ -349,6 +349,9 @@ fn mask_of(key: &[u8]) -> &[u8] {
     let end = memchr::memrchr(TRACE, key).unwrap_or(key.len());
     &key[1..end.max(1)]
 }
+
+/// What the keys of one group share: class, cluster and trace.
+type Kin = (Class, u32, Option<Box<[u8]>>);
 
 /// What the miner made of sorted keys.
 struct Clusters {

@@ -186,7 +186,9 @@ impl Patterns {
             AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(needles.keys()).expect("a few literals always build");
         let blocks = packed::Config::new().heuristic_pattern_limits(false).builder().extend(needles.keys()).build();
         // Of needles that begin alike, the search of a block finds one.
-        let leads = needles.iter().map(|(needle, _)| needles.iter().filter(|(other, _)| needle.starts_with(*other) || other.starts_with(needle)).fold(0, |bits, (_, lead)| bits | lead)).collect();
+        let alike =
+            |needle: &str| needles.iter().filter(|(other, _)| needle.starts_with(*other) || other.starts_with(needle)).fold(0, |bits, (_, lead)| bits | lead);
+        let leads = needles.keys().map(|needle| alike(needle)).collect();
         let status = if set == PatternSet::Default { names.iter().position(|name| name == "rate_limit") } else { None };
         Ok(Self { names, regexes, prefilter, leads, status, blocks })
     }
@@ -198,7 +200,16 @@ impl Patterns {
 
     /// The patterns that a message matches which stands in the block at `message`, without line breaks. Messages are asked for in order; the
     /// block is searched once, for all of them.
+    #[inline]
     pub(crate) fn matching_in(&self, hits: &mut Hits, block: &[u8], message: Range<usize>) -> u64 {
+        match hits.at.get(hits.next) {
+            // Most messages hold no needle.
+            Some((at, _)) if *at as usize >= message.end => 0,
+            _ => self.matching_hits(hits, block, message),
+        }
+    }
+
+    fn matching_hits(&self, hits: &mut Hits, block: &[u8], message: Range<usize>) -> u64 {
         if self.blocks.is_none() || self.regexes.len() > BUILT_IN.len() {
             return self.matching(&block[message]);
         }

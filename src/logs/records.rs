@@ -33,7 +33,6 @@ pub struct RecordOut {
     pub format: String,
 }
 
-
 impl Logs {
     /// Gives each record of one file, glob or source to `each` until it breaks off. Blocks, has no deadline, and is for a person's
     /// command line: it may read any path.
@@ -77,7 +76,7 @@ impl Logs {
     }
 
     fn record_out(&self, first: u64, folded: &Folded<'_>, reader: &super::formats::LineReader) -> RecordOut {
-        let record = &folded.record;
+        let record = folded.record;
         let mut message = record.message.to_vec();
         if let Some(more) = folded.more.strip_suffix(b"\n") {
             message.push(b'\n');

@@ -92,8 +92,13 @@ pub(crate) fn render(plan: &Plan, tally: Tally, places: &Places<'_>, frame: Fram
     let lists = Lists { grouped: &grouped, dense: &dense, places, redactor: &plan.redactor, baseline: baseline.is_some() };
     let [(top_errors, e), (top_warnings, w), (top_unlevelled, u)] =
         LISTS.map(|(class, name, most)| lists.list(class, name, most, [errors, levels.warning, suspects][class as usize]));
-    let related = related(&dense, &top_errors.iter().chain(&top_warnings).chain(&top_unlevelled).map(|g| g.id.as_str()).collect::<Vec<_>>(), &[e, w, u].concat());
-    let found = Found { spikes: spikes::spikes(&dense), steps: steps::steps(&dense), silence: spikes::silence(&dense, frame.until.map(|until| until.div_euclid(SECOND))) };
+    let related =
+        related(&dense, &top_errors.iter().chain(&top_warnings).chain(&top_unlevelled).map(|g| g.id.as_str()).collect::<Vec<_>>(), &[e, w, u].concat());
+    let found = Found {
+        spikes: spikes::spikes(&dense),
+        steps: steps::steps(&dense),
+        silence: spikes::silence(&dense, frame.until.map(|until| until.div_euclid(SECOND))),
+    };
     let new = baseline.is_some().then(|| new_errors(&grouped));
     let recommendations = recommend(plan, &tally.patterns, &dense, [in_window, errors], new, &found, &frame);
     let patterns = plan.patterns.names().iter().cloned().zip(tally.patterns.iter().map(|matches| matches.count)).collect();
@@ -150,7 +155,15 @@ fn new_errors(grouped: &Grouped) -> Seen {
     seen
 }
 
-fn recommend(plan: &Plan, patterns: &[Matches], dense: &Dense, [records, errors]: [u64; 2], new_errors: Option<Seen>, found: &Found, frame: &Frame) -> Vec<Recommendation> {
+fn recommend(
+    plan: &Plan,
+    patterns: &[Matches],
+    dense: &Dense,
+    [records, errors]: [u64; 2],
+    new_errors: Option<Seen>,
+    found: &Found,
+    frame: &Frame,
+) -> Vec<Recommendation> {
     let of_pattern = |name: &str| {
         let at = plan.patterns.names().iter().position(|known| known == name);
         at.map_or_else(Seen::default, |at| {

@@ -230,7 +230,7 @@ impl<'p> Counter<'p> {
 
 impl Tally {
     fn count(&mut self, plan: &Plan, folded: &Folded<'_>, hits: &mut Hits, block: &[u8], place: impl FnOnce() -> Place) {
-        let Record { time, level, .. } = folded.record;
+        let Record { time, level, .. } = *folded.record;
         self.levels[level.map_or(NO_LEVEL, Level::index)] += 1;
         if let Some(time) = time {
             self.timeline.add(time, level.is_some_and(Level::is_error), level == Some(Level::Warning));
@@ -249,7 +249,7 @@ impl Tally {
 
     /// What lies before the window says only what is not new.
     fn remember(&mut self, plan: &Plan, folded: &Folded<'_>, hits: &mut Hits, block: &[u8], place: impl FnOnce() -> Place) {
-        let Record { time, level, .. } = folded.record;
+        let Record { time, level, .. } = *folded.record;
         self.before += 1;
         self.before_span = both(self.before_span, time.map(|time| (time, time)));
         let matched = if level.is_none() { matched(plan, folded, hits, block) } else { 0 };
@@ -262,7 +262,8 @@ impl Tally {
 /// The patterns that a record matches, one bit each.
 fn matched(plan: &Plan, folded: &Folded<'_>, hits: &mut Hits, block: &[u8]) -> u64 {
     let message = &folded.record.message;
-    let mut bits = match place_in(block, message) {
+    let place = if let Cow::Borrowed(text) = message { place_in(block, text) } else { None };
+    let mut bits = match place {
         Some(place) => plan.patterns.matching_in(hits, block, place),
         // It is not as it stands in the block: escapes were undone, or colours taken out.
         _ => blocks::lines(message).fold(0, |bits, (_, line)| bits | plan.patterns.matching(line)),
@@ -274,8 +275,7 @@ fn matched(plan: &Plan, folded: &Folded<'_>, hits: &mut Hits, block: &[u8]) -> u
 }
 
 /// Where a text stands in the block that it may be a part of.
-fn place_in(block: &[u8], text: &Cow<'_, [u8]>) -> Option<Range<usize>> {
-    let Cow::Borrowed(text) = text else { return None };
+fn place_in(block: &[u8], text: &[u8]) -> Option<Range<usize>> {
     let start = (text.as_ptr() as usize).checked_sub(block.as_ptr() as usize)?;
     let end = start + text.len();
     (end <= block.len()).then_some(start..end)
@@ -292,7 +292,7 @@ fn class(plan: &Plan, level: Option<Level>, matched: u64) -> Option<Class> {
 }
 
 fn seen<'m>(folded: &'m Folded<'_>, class: Class, place: Place, before: bool) -> Seen<'m> {
-    let Record { time, level, logger, message } = &folded.record;
+    let Record { time, level, logger, message } = folded.record;
     // A message may have several lines of its own, as in JSON.
     let end = memchr::memchr(b'\n', message).unwrap_or(message.len());
     let more = if folded.more.is_empty() { message.get(end + 1..).unwrap_or_default() } else { folded.more };

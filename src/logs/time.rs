@@ -102,6 +102,7 @@ impl TimeReader {
     }
 
     /// The civil timestamp at the start of `text`, and how many bytes it takes with its fraction and zone.
+    #[inline]
     pub fn read(&mut self, text: &[u8]) -> Option<(Nanos, usize)> {
         let head: &[u8; CIVIL_BYTES] = text.first_chunk()?;
         if *head != self.text {
@@ -119,7 +120,16 @@ impl TimeReader {
     }
 
     /// Adds fraction, half of the day and zone, which stand at `used`, to local seconds.
+    #[inline]
     fn rest(&mut self, mut local: i64, text: &[u8], mut used: usize) -> Option<(Nanos, usize)> {
+        // Neither fraction nor zone, at once.
+        if let [b' ', next, ..] = text[used..]
+            && !next.is_ascii_alphabetic()
+            && !matches!(next, b'+' | b'-')
+        {
+            self.seen.stamped = true;
+            return (local - self.offset_at(local)).checked_mul(SECOND).map(|nanos| (nanos, used));
+        }
         let mut fraction = 0;
         match text.get(used) {
             Some(b'.' | b',') => {

@@ -216,7 +216,8 @@ fn a_packed_or_foreign_file_is_read_as_the_plain_one() {
         let log = Log::new(&bytes);
         let mut report = log.analyse();
         assert_eq!(report.files[0].bytes, bytes.len() as u64, "on disk");
-        report.files[0] = FileReport { untrusted_path: plain.files[0].untrusted_path.clone(), packing: None, bytes: plain.files[0].bytes, ..report.files[0].clone() };
+        report.files[0] =
+            FileReport { untrusted_path: plain.files[0].untrusted_path.clone(), packing: None, bytes: plain.files[0].bytes, ..report.files[0].clone() };
         report.top_errors.iter_mut().zip(&plain.top_errors).for_each(|(group, same)| group.untrusted_file.clone_from(&same.untrusted_file));
         assert_eq!(report, plain);
         let request = Request { since: Some("20m".into()), anchor: Anchor::End, ..log.request() };

@@ -106,6 +106,7 @@ pub struct Record<'l> {
 
 impl<'l> Record<'l> {
     /// A record of borrowed parts. A logger without text is none.
+    #[inline]
     fn of(time: Option<Nanos>, level: Option<Level>, logger: Option<&'l [u8]>, message: &'l [u8]) -> Self {
         let logger = logger.filter(|name| !name.is_empty()).map(Cow::Borrowed);
         Self { time, level, logger, message: Cow::Borrowed(message) }

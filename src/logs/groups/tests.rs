@@ -7,7 +7,7 @@ fn place(at: u64) -> Place {
 }
 
 fn seen<'m>(class: Class, message: &'m str, at: u64) -> Seen<'m> {
-    let logger = if at % 2 == 0 { b"even" } else { &b"odd"[..] };
+    let logger = if at.is_multiple_of(2) { b"even" } else { &b"odd"[..] };
     let time = Some(at as i64 * 1_000_000_000);
     Seen { class, level: Some(Level::Error), message: message.as_bytes(), more: b"", time, logger: Some(logger), place: place(at), before: false }
 }

@@ -4,13 +4,19 @@ use std::borrow::Cow;
 
 /// A line without its carriage return, a byte order mark or zeros at its start, and escapes of terminals.
 pub(super) fn clean(line: &[u8]) -> Cow<'_, [u8]> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
-    let line = match line.first() {
-        Some(0) => &line[line.iter().position(|b| *b != 0).unwrap_or(line.len())..],
-        _ => line,
-    };
+    let line = bounded(line);
     if memchr::memchr(0x1b, line).is_none() { Cow::Borrowed(line) } else { Cow::Owned(without_escapes(line)) }
+}
+
+/// A line without its carriage return, and a byte order mark or zeros at its start.
+#[inline]
+pub(super) fn bounded(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match line.first() {
+        Some(0) => &line[line.iter().position(|b| *b != 0).unwrap_or(line.len())..],
+        Some(0xef) => line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line),
+        _ => line,
+    }
 }
 
 /// The text without escape sequences: `ESC [ parameters letter`, `ESC ] text BEL` and `ESC letter`.

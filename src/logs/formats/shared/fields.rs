@@ -30,6 +30,7 @@ pub(in super::super) struct Fields<'l> {
 }
 
 /// Reads the text behind a timestamp. `open` tells that the timestamp stands in a bracket that is not closed yet.
+#[inline]
 pub(in super::super) fn read(text: &[u8], open: bool) -> Fields<'_> {
     if let Some(fields) = usual(text) {
         return fields;
@@ -54,13 +55,26 @@ pub(in super::super) fn read(text: &[u8], open: bool) -> Fields<'_> {
 /// ` [LEVEL] name: message`, by far the most common, at once.
 fn usual(text: &[u8]) -> Option<Fields<'_>> {
     let inner = text.strip_prefix(b" [")?;
-    let close = inner.iter().take(LONGEST_LEVEL_BYTES + 1).position(|b| *b == b']')?;
-    let level = Level::of_word(&inner[..close])?;
-    let rest = inner[close + 1..].strip_prefix(b" ")?;
+    let (level, rest) = usual_level(inner)?;
     let name = rest.iter().take(LONGEST_NAME_BYTES).take_while(|b| IN_NAME[usize::from(**b)]).count();
     match rest[name..] {
         [b':', b' ', ref message @ ..] if name > 0 => Some(Fields { level: Some(level), logger: Some(&rest[..name]), message: message.trim_ascii() }),
         _ => None,
+    }
+}
+
+/// The level in front of `] `, and what is behind: the usual spellings at once.
+#[inline]
+fn usual_level(text: &[u8]) -> Option<(Level, &[u8])> {
+    match text {
+        [b'I', b'N', b'F', b'O', b']', b' ', rest @ ..] => Some((Level::Info, rest)),
+        [b'D', b'E', b'B', b'U', b'G', b']', b' ', rest @ ..] => Some((Level::Debug, rest)),
+        [b'E', b'R', b'R', b'O', b'R', b']', b' ', rest @ ..] => Some((Level::Error, rest)),
+        [b'W', b'A', b'R', b'N', b']', b' ', rest @ ..] | [b'W', b'A', b'R', b'N', b'I', b'N', b'G', b']', b' ', rest @ ..] => Some((Level::Warning, rest)),
+        _ => {
+            let close = text.iter().take(LONGEST_LEVEL_BYTES + 1).position(|b| *b == b']')?;
+            Some((Level::of_word(&text[..close])?, text[close + 1..].strip_prefix(b" ")?))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::{
     super::{ALL, Context, Line, Own, Record, compose, cri, docker},
-    clean::clean,
+    clean::{bounded, clean},
     continuation::{continues, is_indented},
     detect::wrapper_of,
 };
@@ -179,15 +179,13 @@ impl LineReader {
         ALL.len() + self.own.len()
     }
 
-    /// The record of a line that is looked at alone, and the index in [`ALL`] of the format that read it; a user's own counts as plain.
-    pub fn parse<'l>(&mut self, line: &'l [u8]) -> (usize, Record<'l>) {
-        match self.read(line, None) {
-            Line::Head { format, record } => (format.min(PLAIN), record),
-            Line::More { text, .. } => (PLAIN, Record { message: text, ..Record::default() }),
-            Line::Frame => (PLAIN, Record { message: Cow::Borrowed(line), ..Record::default() }),
-        }
+    /// As [`Self::read`], for a line of a block that holds no ESC.
+    #[inline]
+    pub(crate) fn read_without_escapes<'l>(&mut self, line: &'l [u8], before: Option<&[u8]>) -> Line<'l> {
+        if self.bare { self.read(line, before) } else { self.read_clean(bounded(line), before) }
     }
 
+    #[inline]
     fn read_clean<'l>(&mut self, line: &'l [u8], before: Option<&[u8]>) -> Line<'l> {
         match self.wrapper {
             Wrapper::None => self.text(line, self.kind, || before.map(clean)),
@@ -259,6 +257,7 @@ impl LineReader {
     }
 
     /// What a text is to those of its kind.
+    #[inline]
     fn text<'l, 'b>(&mut self, text: &'l [u8], kind: Kind, before: impl FnOnce() -> Option<Cow<'b, [u8]>>) -> Line<'l> {
         let more = |text: &'l [u8]| Line::More { text: Cow::Borrowed(text.trim_ascii_end()), joined: false };
         if !kind.indented && is_indented(text) {
@@ -279,6 +278,7 @@ impl LineReader {
     }
 
     /// The record of a line that begins one, and the index of the format that read it: the kind's own first, then the others.
+    #[inline]
     fn parsed<'l>(&mut self, line: &'l [u8], first: u8, kind: Kind) -> Option<(usize, Record<'l>)> {
         if self.own_seen {
             for (at, own) in self.own.iter().enumerate() {

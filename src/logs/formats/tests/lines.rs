@@ -199,7 +199,7 @@ fn what_is_not_text_is_taken_away() {
     check(line, "standard", AT, ERROR, Some("db"), "x");
     check("\0\0\x002026-01-26 10:30:45 [ERROR] db: x", "standard", AT, ERROR, Some("db"), "x");
     let mut reader = reader(b"2026-01-26 10:30:45 [ERROR] db: x");
-    assert_eq!(&*reader.parse(b"2026-01-26 10:30:45 [ERROR] db: \xff\xfe").1.message, b"\xff\xfe");
+    assert_eq!(&*parse(&mut reader, b"2026-01-26 10:30:45 [ERROR] db: \xff\xfe").1.message, b"\xff\xfe");
 }
 
 #[test]
