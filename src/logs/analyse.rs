@@ -198,9 +198,10 @@ fn notes(file: &Ready, part: &PartOutcome) -> Vec<String> {
     if part.counts.fragments > 0 {
         notes.push(format!("its first {} lines go on with a record that began elsewhere", part.counts.fragments));
     }
-    match (&part.error, file.range, file.input.bytes()) {
-        (Some(error), ..) => notes.push(format!("reading failed after {} bytes: {error}", part.bytes)),
-        (None, None, Some(bytes)) if part.ended == Ended::Finished && bytes > part.bytes => notes.push("it shrank while it was read".to_owned()),
+    let wanted = file.range.map(|range| range.end - range.start).or_else(|| file.input.bytes());
+    match (&part.error, wanted) {
+        (Some(error), _) => notes.push(format!("reading failed after {} bytes: {error}", part.bytes)),
+        (None, Some(bytes)) if part.ended == Ended::Finished && bytes > part.bytes => notes.push("it shrank while it was read".to_owned()),
         _ => {}
     }
     notes

@@ -101,19 +101,26 @@ impl<'a> Seeker<'a> {
         if !times.is_sorted_by(|a, b| *b >= a.saturating_sub(SLACK)) {
             return None;
         }
-        let first = match window.from {
-            Some(from) => self.last_before(from.saturating_sub(SLACK), years)?,
+        let start = match window.from {
+            Some(from) => self.start(from, years)?,
             None => 0,
         };
         let end = match window.to {
             Some(to) => self.first_after(to.saturating_add(SLACK), years)?,
             None => self.bytes,
         };
-        let start = match first.checked_sub(BEFORE_BYTES) {
-            Some(before) if before > 0 => self.look(before)?.offset,
-            _ => 0,
-        };
         Some(Range { start, end: end.max(start) })
+    }
+
+    /// Where to begin, so that [`BEFORE_BYTES`] before `from` are read, and what is [`SLACK`] before it.
+    fn start(&mut self, from: Nanos, years: &Years) -> Option<u64> {
+        let before = self.last_before(from, years)?.saturating_sub(BEFORE_BYTES);
+        if before == 0 {
+            return Some(0);
+        }
+        let early = from.saturating_sub(SLACK);
+        let probe = self.look(before)?;
+        if self.time(&probe, years)? < early { Some(probe.offset) } else { self.last_before(early, years) }
     }
 
     fn time(&mut self, probe: &Probe, years: &Years) -> Option<Nanos> {
