@@ -15,6 +15,7 @@ use super::{
     blocks::{Ended, Limits},
     engine::{Engine, Part, PartOutcome},
     error::LogsError,
+    formats::Own,
     patterns::Patterns,
     prepare::Ready,
     render::{self, Frame, Places},
@@ -37,6 +38,7 @@ const MOST_THREADS: usize = 8;
 pub(crate) struct Job {
     pub(crate) settings: Arc<Settings>,
     pub(crate) patterns: Arc<Patterns>,
+    pub(crate) own: Arc<[Own]>,
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) now: Timestamp,
     pub(crate) cancel: CancellationToken,
@@ -74,7 +76,7 @@ impl Job {
         let mut ready = Vec::with_capacity(files.len());
         for opened in files {
             let (path, named, zone) = (opened.path.clone(), opened.named, zone_of(&opened, request.timezone.as_deref(), &zone)?);
-            match Ready::new(opened, zone, self.now, &limits) {
+            match Ready::new(opened, zone, &self.own, self.now, &limits) {
                 Ok(file) => ready.push(file),
                 Err(error) => skipped.push(Skipped { path, named, reason: format!("it cannot be read: {error}") }),
             }
@@ -174,7 +176,7 @@ pub(crate) fn open(logs: &Logs, paths: &[String], timezone: Option<&str>, zone: 
     let mut ready = Vec::new();
     for opened in found.files {
         let (path, zone) = (opened.path.clone(), zone_of(&opened, timezone, zone)?);
-        match Ready::new(opened, zone, logs.clock.now(), limits) {
+        match Ready::new(opened, zone, &logs.own, logs.clock.now(), limits) {
             Ok(file) => ready.push(file),
             Err(error) => skipped.push(format!("{path}: {error}")),
         }

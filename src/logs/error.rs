@@ -42,7 +42,7 @@ pub enum LogsError {
         most: usize,
     },
     /// A path that the caller may not read.
-    #[error("{path} is outside the folders that may be read: {}", listed_paths(.roots))]
+    #[error("'{path}' is outside the folders that may be read: {}", listed_paths(.roots))]
     OutsideRoots {
         /// As asked for.
         path: String,
@@ -50,7 +50,7 @@ pub enum LogsError {
         roots: Vec<PathBuf>,
     },
     /// A relative path from a caller that has no working directory.
-    #[error("{path} is neither an absolute path nor a configured source ({}); these folders may be read: {}", listed(.sources), listed_paths(.roots))]
+    #[error("'{path}' is neither an absolute path nor a configured source ({}); these folders may be read: {}", listed(.sources), listed_paths(.roots))]
     Relative {
         /// As asked for.
         path: String,
@@ -79,6 +79,9 @@ pub enum LogsError {
         /// What is wrong, and what to write.
         problem: String,
     },
+    /// A format of the configuration that cannot be used.
+    #[error("{0}")]
+    BadFormat(String),
     /// Nothing that was named could be read.
     #[error("none of the files could be read: {}", listed(.reasons))]
     NothingReadable {
@@ -107,6 +110,7 @@ impl LogsError {
             Self::BadWindow(_) => "bad_window",
             Self::BadTimezone { .. } => "bad_timezone",
             Self::BadPattern { .. } => "bad_pattern",
+            Self::BadFormat(_) => "bad_format",
             Self::NothingReadable { .. } => "nothing_readable",
             Self::Hung { .. } => "hung",
             Self::Internal(_) => "internal",
@@ -123,6 +127,7 @@ impl LogsError {
                 "give an absolute path inside one of the folders in the message; others are opened to callers by logs.roots in the configuration"
             }
             Self::BadPattern { .. } => "a person corrects [logs.patterns] in the configuration",
+            Self::BadFormat(_) => "a person corrects [[logs.format]] in the configuration",
             Self::NothingReadable { .. } => "see the reason of each file; a person may have to change its permissions",
             Self::Hung { .. } => "check the disk or network mount that holds the file, then call again",
             Self::Internal(_) => "this is a bug; the server's log has more",

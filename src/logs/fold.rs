@@ -68,13 +68,10 @@ impl Folder {
                     self.close(open.take(), &mut each);
                     open = Some(Open { format, record, start, line: number });
                 }
-                Line::More(text) => match &open {
-                    Some(record) if start + line.len() - record.start <= MAX_RECORD_BYTES => {
-                        self.more.extend_from_slice(&text);
-                        self.more.push(b'\n');
-                    }
+                Line::More { text, joined } => match &mut open {
+                    Some(record) if start + line.len() - record.start <= MAX_RECORD_BYTES => self.add(record, &text, joined),
                     Some(_) => {}
-                    None if line[0].is_ascii_whitespace() => lost.fragments += 1,
+                    None if text.first().is_none_or(u8::is_ascii_whitespace) => lost.fragments += 1,
                     None => {
                         let record = Record { message: text, ..Record::default() };
                         open = Some(Open { format: reader.plain(), record, start, line: number });
@@ -86,6 +83,19 @@ impl Folder {
         }
         self.close(open, &mut each);
         lost
+    }
+
+    /// Adds a line to a record. One that is `joined` goes on with the line before it, which a container's runtime had cut.
+    fn add(&mut self, open: &mut Open<'_>, text: &[u8], joined: bool) {
+        if joined && self.more.is_empty() {
+            open.record.message.to_mut().extend_from_slice(text);
+            return;
+        }
+        if joined {
+            self.more.pop();
+        }
+        self.more.extend_from_slice(text);
+        self.more.push(b'\n');
     }
 
     fn close(&mut self, open: Option<Open<'_>>, each: &mut impl FnMut(&Folded<'_>)) {

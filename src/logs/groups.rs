@@ -437,3 +437,6 @@ fn show_outline(outline: &[u8]) -> String {
     let words = String::from_utf8_lossy(&outline[2..]);
     words.split_once(' ').map_or_else(|| format!("{words} <*>"), |(first, last)| format!("{first} <*> {last}")).trim_end().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,6 +122,8 @@ pub struct Logs {
     settings: Arc<Settings>,
     clock: Arc<dyn Clock>,
     redactor: Arc<Redactor>,
+    /// The user's own formats.
+    own: Arc<[formats::Own]>,
     /// Compiled when first asked for: a start that reads no log should not wait for it.
     default_patterns: OnceLock<Arc<patterns::Patterns>>,
     seed_patterns: OnceLock<Arc<patterns::Patterns>>,
@@ -132,11 +134,12 @@ impl Logs {
     /// An analyser with these settings. `redactor` knows the configured secrets.
     ///
     /// # Errors
-    /// [`LogsError::BadPattern`] and [`LogsError::BadTimezone`] for what the settings say wrong.
+    /// [`LogsError::BadPattern`], [`LogsError::BadFormat`] and [`LogsError::BadTimezone`] for what the settings say wrong.
     pub fn new(settings: Settings, ports: &Ports, redactor: Arc<Redactor>) -> Result<Self, LogsError> {
         for name in settings.timezones() {
             time::zone(name)?;
         }
+        let own = Arc::from(formats::Own::all(&settings.formats).map_err(LogsError::BadFormat)?);
         let default_patterns = OnceLock::new();
         if !settings.patterns.is_empty() {
             let compiled = Arc::new(patterns::Patterns::new(PatternSet::Default, &settings.patterns)?);
@@ -146,6 +149,7 @@ impl Logs {
             settings: Arc::new(settings),
             clock: Arc::clone(&ports.clock),
             redactor,
+            own,
             default_patterns,
             seed_patterns: OnceLock::new(),
             block_bytes: blocks::BLOCK_BYTES,
@@ -187,6 +191,7 @@ impl Logs {
         let job = analyse::Job {
             settings: Arc::clone(&self.settings),
             patterns: self.patterns(request.patterns)?,
+            own: Arc::clone(&self.own),
             redactor: Arc::clone(&self.redactor),
             now: self.clock.now(),
             cancel: cancel.clone(),

@@ -1,13 +1,14 @@
 //! From an opened file to what reading it takes: its format, the years of its dates, its span, and which part of it a window needs.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     blocks::{Bytes, Limits},
     engine::Part,
-    formats::LineReader,
+    formats::{LineReader, Own},
     input::{Input, Stream},
     seek::{self, Range, Seeker},
     sources::file::Opened,
@@ -45,11 +46,11 @@ impl Ready {
     ///
     /// # Errors
     /// Why the file cannot be read at all.
-    pub(crate) fn new(opened: Opened, zone: TimeZone, now: Timestamp, limits: &Limits<'_>) -> io::Result<Self> {
+    pub(crate) fn new(opened: Opened, zone: TimeZone, own: &Arc<[Own]>, now: Timestamp, limits: &Limits<'_>) -> io::Result<Self> {
         let written = opened.modified.unwrap_or(now).min(now);
         let input = Input::new(opened.file, opened.bytes)?;
         let head = head(&input);
-        let reader = LineReader::detect(&head, zone);
+        let reader = LineReader::detect_with(&head, zone, own);
         let (probes, years) = (Vec::new(), Years::default());
         let mut ready = Self { path: opened.path, input, reader, probes, years, written, first: None, span: None, range: None };
         ready.look_around(&head, limits);

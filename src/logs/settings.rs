@@ -1,4 +1,4 @@
-//! The room's part of the configuration: `[logs]`, `[logs.patterns]` and `[[logs.source]]`.
+//! The room's part of the configuration: `[logs]`, `[logs.patterns]`, `[[logs.source]]` and `[[logs.format]]`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::{
+    formats::{FormatSettings, Own},
     patterns::{PatternSet, Patterns},
     time,
 };
@@ -23,13 +24,16 @@ pub struct Settings {
     /// Named sets of files.
     #[serde(rename = "source")]
     pub sources: Vec<SourceSettings>,
+    /// Formats of one's own, tried before those built in.
+    #[serde(rename = "format")]
+    pub formats: Vec<FormatSettings>,
     /// How long one analysis may read, in seconds; what was read until then is reported as partial. Default 60.
     pub max_seconds: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { roots: Vec::new(), timezone: None, patterns: BTreeMap::new(), sources: Vec::new(), max_seconds: 60 }
+        Self { roots: Vec::new(), timezone: None, patterns: BTreeMap::new(), sources: Vec::new(), formats: Vec::new(), max_seconds: 60 }
     }
 }
 
@@ -75,6 +79,7 @@ impl Settings {
         for name in self.timezones() {
             time::zone(name).map_err(|e| format!("logs: timezone: {e}"))?;
         }
+        Own::all(&self.formats)?;
         // Compiling the built-in ones would slow every start down for nothing.
         if self.patterns.is_empty() {
             return Ok(());
@@ -102,13 +107,15 @@ mod tests {
         };
         assert_eq!(with(|_| ()), Ok(()));
         type Change = fn(&mut Settings);
-        let wrong: [(&str, Change); 7] = [
+        let wrong: [(&str, Change); 9] = [
             ("logs.roots", |s| s.roots = vec!["var/log".into()]),
             ("logs.max_seconds", |s| s.max_seconds = 0),
             ("two are called app", |s| s.sources.push(s.sources[0].clone())),
             ("no name", |s| s.sources[0].name = "a/b".into()),
             ("paths is empty", |s| s.sources[0].paths.clear()),
             ("timezone", |s| s.sources[0].timezone = Some("Nowhere".into())),
+            ("logs.format x: reads nothing", |s| s.formats = vec![FormatSettings { name: "x".into(), ..FormatSettings::default() }]),
+            ("logs.format x: regex", |s| s.formats = vec![FormatSettings { name: "x".into(), regex: Some("(".into()), ..FormatSettings::default() }]),
             ("logs.patterns.x", |s| s.patterns = [("x".to_owned(), "(".to_owned())].into()),
         ];
         for (word, change) in wrong {

@@ -1,9 +1,11 @@
 //! Reads the timestamps of log lines, fast: fixed positions, the last second and day remembered, the zone's offset cached.
 //!
-//! Knows civil timestamps (`2026-01-26 10:30:45,123 +08:00`) and epoch numbers. Never guesses: what is not wholly a timestamp is none.
+//! Here are civil timestamps (`2026-01-26 10:30:45,123 +08:00`) and epoch numbers; all else is in `shapes`. Never guesses: what is not wholly a timestamp is none.
 //! Times as people type them are `types::time`.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
+
+mod shapes;
 
 use super::error::LogsError;
 
@@ -46,6 +48,19 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, LogsError> {
     TimeZone::get(name).map_err(|_| LogsError::BadTimezone { name: name.to_owned() })
 }
 
+/// What the timestamps that were read told. Detection looks at it; reading does not.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    /// A timestamp of any kind was read, be it without a date.
+    pub(crate) stamped: bool,
+    /// It had no year.
+    pub(crate) yearless: bool,
+    /// Its first number can only be a day.
+    pub(crate) day_first: bool,
+    /// Its second number can only be a day.
+    pub(crate) month_first: bool,
+}
+
 /// Reads the timestamps of one file. Remembers the last ones, because neighbours are alike.
 #[derive(Debug, Clone)]
 pub struct TimeReader {
@@ -59,6 +74,11 @@ pub struct TimeReader {
     /// The last stretch of local time and its offset from UTC in seconds.
     stretch: i64,
     offset: i64,
+    /// Times without a year are given the year that brings them closest to this moment, which lies in this year.
+    near: Option<(Nanos, i64)>,
+    /// Whether `03/04/2024` is the third of April. None where the file did not settle it.
+    day_first: Option<bool>,
+    pub(crate) seen: Seen,
 }
 
 impl TimeReader {
@@ -66,7 +86,19 @@ impl TimeReader {
     pub fn new(zone: TimeZone) -> Self {
         // What is remembered must be true from the start: bytes of zero are no timestamp.
         let (text, date) = (*b"1970-01-01 00:00:00", *b"1970-01-01");
-        Self { zone, text, local: 0, date, day: 0, stretch: i64::MIN, offset: 0 }
+        let (near, day_first, seen) = (None, None, Seen::default());
+        Self { zone, text, local: 0, date, day: 0, stretch: i64::MIN, offset: 0, near, day_first, seen }
+    }
+
+    /// The moment that times without a year lie near to. Without one they give no time.
+    pub(crate) fn set_near(&mut self, near: Option<Nanos>) {
+        let year = |nanos: Nanos| Timestamp::from_nanosecond(i128::from(nanos)).map(|t| i64::from(TimeZone::UTC.to_datetime(t).year()));
+        self.near = near.and_then(|nanos| Some((nanos, year(nanos).ok()?)));
+    }
+
+    /// Settles the order of day and month from all that was seen so far.
+    pub(crate) fn settle_order(&mut self) {
+        self.day_first = (self.seen.day_first != self.seen.month_first).then_some(self.seen.day_first);
     }
 
     /// The civil timestamp at the start of `text`, and how many bytes it takes with its fraction and zone.
@@ -77,19 +109,7 @@ impl TimeReader {
             self.text = *head;
         }
         let local = self.local;
-        let (fraction, mut used) = match text.get(CIVIL_BYTES) {
-            Some(b'.' | b',') => read_fraction(&text[CIVIL_BYTES + 1..]).map_or((0, CIVIL_BYTES), |(f, digits)| (f, CIVIL_BYTES + 1 + digits)),
-            Some(b) if b.is_ascii_digit() => return None,
-            _ => (0, CIVIL_BYTES),
-        };
-        let offset = match read_zone(&text[used..]) {
-            Some((seconds, bytes)) => {
-                used += bytes;
-                seconds
-            }
-            None => self.offset_at(local),
-        };
-        (local - offset).checked_mul(SECOND)?.checked_add(fraction).map(|nanos| (nanos, used))
+        self.rest(local, text, CIVIL_BYTES)
     }
 
     /// The civil timestamp that `text` is, with nothing behind it but white space.
@@ -98,9 +118,57 @@ impl TimeReader {
         self.read(text).filter(|(_, used)| *used == text.len()).map(|(nanos, _)| nanos)
     }
 
+    /// Adds fraction, half of the day and zone, which stand at `used`, to local seconds.
+    fn rest(&mut self, mut local: i64, text: &[u8], mut used: usize) -> Option<(Nanos, usize)> {
+        let mut fraction = 0;
+        match text.get(used) {
+            Some(b'.' | b',') => {
+                if let Some((nanos, digits)) = read_fraction(&text[used + 1..]) {
+                    (fraction, used) = (nanos, used + 1 + digits);
+                }
+            }
+            // Some write the milliseconds behind a colon.
+            Some(b':') => {
+                if let Some((nanos, digits @ (3 | 6))) = read_fraction(&text[used + 1..]) {
+                    (fraction, used) = (nanos, used + 1 + digits);
+                }
+            }
+            Some(b) if b.is_ascii_digit() => return None,
+            _ => {}
+        }
+        if let [b' ', half @ (b'A' | b'P'), b'M', ..] = text[used..]
+            && ends_word(&text[used..], 3)
+        {
+            let hour = local.rem_euclid(86_400) / 3_600;
+            local += match (half, hour) {
+                (_, 0 | 13..) => return None,
+                (b'A', 12) => -43_200,
+                (b'P', 1..=11) => 43_200,
+                _ => 0,
+            };
+            used += 3;
+        }
+        let offset = match read_zone(&text[used..]) {
+            Some((seconds, bytes)) => {
+                used += bytes;
+                seconds
+            }
+            None => self.offset_at(local),
+        };
+        self.seen.stamped = true;
+        (local - offset).checked_mul(SECOND)?.checked_add(fraction).map(|nanos| (nanos, used))
+    }
+
     fn local_seconds(&mut self, text: &[u8; CIVIL_BYTES]) -> Option<i64> {
-        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b't' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] = *text else { return None };
+        let [y1, y2, y3, y4, dash @ (b'-' | b'/'), m1, m2, dash2, d1, d2, b'T' | b't' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] = *text else {
+            return None;
+        };
+        // An hour may be padded with a blank.
+        let h1 = if h1 == b' ' { b'0' } else { h1 };
         let (hour, minute, second) = (two(h1, h2)?, two(n1, n2)?, two(s1, s2)?);
+        if dash != dash2 {
+            return None;
+        }
         if hour > 23 || minute > 59 || second > 60 {
             return None;
         }
@@ -188,10 +256,39 @@ fn read_zone(text: &[u8]) -> Option<(i64, usize)> {
     let zone = &text[blank..];
     match zone.first()? {
         b'Z' | b'z' if ends_word(zone, 1) => Some((0, blank + 1)),
-        b'U' | b'G' if (zone.starts_with(b"UTC") || zone.starts_with(b"GMT")) && ends_word(zone, 3) => Some((0, blank + 3)),
+        b'A'..=b'Z' => named_offset(zone).map(|(seconds, used)| (seconds, blank + used)),
         b'+' | b'-' => read_offset(zone, blank == 1).map(|(seconds, used)| (seconds, blank + used)),
         _ => None,
     }
+}
+
+/// A zone by its abbreviation, where that means one offset all over the world or nearly so; CST, IST and BST do not.
+fn named_offset(text: &[u8]) -> Option<(i64, usize)> {
+    let length = text.iter().take(6).take_while(|b| b.is_ascii_uppercase()).count();
+    if !(3..=4).contains(&length) || !ends_word(text, length) {
+        return None;
+    }
+    let hours = match &text[..length] {
+        b"UTC" | b"GMT" | b"WET" => 0,
+        b"CET" | b"WEST" => 1,
+        b"CEST" | b"EET" => 2,
+        b"EEST" | b"MSK" => 3,
+        b"HKT" | b"SGT" => 8,
+        b"JST" | b"KST" => 9,
+        b"AEST" => 10,
+        b"AEDT" => 11,
+        b"NZST" => 12,
+        b"NZDT" => 13,
+        b"EDT" => -4,
+        b"EST" | b"CDT" => -5,
+        b"MDT" => -6,
+        b"MST" | b"PDT" => -7,
+        b"PST" | b"AKDT" => -8,
+        b"AKST" => -9,
+        b"HST" => -10,
+        _ => return None,
+    };
+    Some((hours * 3_600, length))
 }
 
 fn ends_word(text: &[u8], at: usize) -> bool {

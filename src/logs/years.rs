@@ -110,6 +110,66 @@ impl Cursor<'_> {
 pub(crate) fn time_of(line: &[u8], reader: &mut LineReader) -> Option<Nanos> {
     match reader.read(line, None) {
         Line::Head { record, .. } => record.time,
-        Line::More(_) | Line::Frame => None,
+        Line::More { .. } | Line::Frame => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fmt::Write as _;
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    /// The years that the lines of a file are given that was written at that moment.
+    fn years(lines: &[&str], written: &str) -> Vec<String> {
+        let text = lines.iter().fold(String::new(), |mut text, line| {
+            writeln!(text, "{line} host app[1]: message").unwrap();
+            text
+        });
+        let mut reader = LineReader::detect(text.as_bytes(), TimeZone::UTC);
+        assert!(reader.is_yearless());
+        let probes = Probe::all(text.as_bytes(), 0, &mut reader);
+        let years = Years::new(&probes, written.parse().unwrap(), &mut reader);
+        let mut cursor = years.from(0);
+        let year = |(at, line): (usize, &[u8])| {
+            cursor.enter(at as u64, &mut reader);
+            time_of(line, &mut reader).map_or_else(|| "none".to_owned(), |time| time::show(time)[..4].to_owned())
+        };
+        blocks::lines(text.as_bytes()).map(year).collect()
+    }
+
+    #[test]
+    fn the_last_line_is_not_in_the_future_and_the_others_are_in_order() {
+        assert_eq!(years(&["Nov 30 10:00:00", "Dec 31 23:59:59", "Jan  1 00:00:01"], "2026-01-02T00:00:00Z"), ["2025", "2025", "2026"]);
+        assert_eq!(years(&["Nov 30 10:00:00"], "2026-11-24T00:00:00Z"), ["2025"]);
+        // A clock that is a little ahead.
+        assert_eq!(years(&["Nov 24 10:00:00"], "2026-11-24T09:59:00Z"), ["2026"]);
+        // Out of order, but not by a year.
+        assert_eq!(years(&["Sep 13 00:58:45", "Sep 12 23:00:00", "Sep 13 03:00:00"], "2026-10-01T00:00:00Z"), ["2026", "2026", "2026"]);
+        // A line a month, over three years, and a leap day.
+        let lines = ["Mar  1 00:00:00", "Sep  1 00:00:00", "Feb 29 00:00:00", "Aug  1 00:00:00", "Jan  5 00:00:00", "Jun  5 00:00:00"];
+        assert_eq!(years(&lines, "2025-07-01T00:00:00Z"), ["2023", "2023", "2024", "2024", "2025", "2025"]);
+    }
+
+    #[test]
+    fn the_year_depends_on_the_place_and_not_on_where_reading_begins() {
+        let mut reader = LineReader::detect(b"Jan  1 00:00:00 host app: x\n", TimeZone::UTC);
+        let years = Years { near: vec![(0, 100 * DAY), (50, 500 * DAY), (90, 900 * DAY)] };
+        for (line, near) in [(0, 100), (49, 100), (50, 500), (89, 500), (90, 900), (5_000, 900)] {
+            for from in [0, 10, 50, 60, 90] {
+                if from <= line {
+                    let mut cursor = years.from(from);
+                    cursor.enter(from, &mut reader);
+                    cursor.enter(line, &mut reader);
+                    let expected = time_of(b"Jan  1 00:00:00 host app: x", &mut reader);
+                    reader.set_near(Some(near * DAY));
+                    assert_eq!(expected, time_of(b"Jan  1 00:00:00 host app: x", &mut reader), "{line} from {from}");
+                }
+            }
+        }
     }
 }

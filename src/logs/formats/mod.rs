@@ -1,17 +1,50 @@
 //! The log formats: bytes of a line in, a record out.
 //!
 //! To add one: a file with a unit struct that implements [`Format`], and its line in [`ALL`]. A format reads only what the line says;
-//! a wrong timestamp or level is worse than none.
+//! a wrong timestamp or level is worse than none. What formats share is in `shared`, and the reader of a file's lines.
 //!
-//! **Invariant:** parsing a line depends on that line and the source's time zone alone, so that a file can be read in pieces.
+//! **Invariant:** parsing a line depends on that line, on what detection saw and on the source's time zone alone, so that a file can be
+//! read in pieces.
 
+mod access;
+mod auditd;
+mod columns;
+mod compose;
+mod cri;
+mod docker;
+mod elb;
+mod epoch;
+mod httpd;
 mod json;
+mod kernel;
+mod klog;
+mod levelled;
+mod logcat;
+mod logfmt;
+mod monolog;
+mod mysql;
 mod plain;
+mod postgres;
+mod rails;
+mod redis;
+mod samba;
+mod shared;
+mod sssd;
 mod standard;
+mod strace;
+mod syslog;
+mod tai64n;
+mod uwsgi;
+mod w3c;
 
 use std::borrow::Cow;
 
 use jiff::tz::TimeZone;
+
+pub use shared::{
+    own::{FormatSettings, Own},
+    reader::LineReader,
+};
 
 use super::{
     level::Level,
@@ -19,10 +52,44 @@ use super::{
 };
 
 /// All formats. Earlier ones win where two would read a line; `plain`, which reads every line, is last.
-pub const ALL: &[&dyn Format] = &[&json::Json, &standard::Standard, &plain::Plain];
-
-/// Lines at the start of a file that vote on its format.
-const VOTING_LINES: usize = 64;
+pub const ALL: &[&dyn Format] = &[
+    // What wraps the lines of others.
+    &docker::Docker,
+    &cri::Cri,
+    &json::Json,
+    &w3c::W3c,
+    &auditd::Auditd,
+    &access::Access,
+    &access::Envoy,
+    &elb::Elb,
+    &klog::Klog,
+    &rails::Rails,
+    &monolog::Monolog,
+    &mysql::Mysql,
+    &postgres::Postgres,
+    &redis::Redis,
+    &samba::Samba,
+    &sssd::Sssd,
+    &uwsgi::Uwsgi,
+    &httpd::Nginx,
+    &httpd::Apache,
+    &httpd::Cups,
+    &kernel::Kernel,
+    &tai64n::Tai64n,
+    &strace::Strace,
+    &logcat::Logcat,
+    &columns::Columns,
+    &syslog::Rfc5424,
+    &syslog::Rfc3164,
+    &syslog::Iso,
+    &epoch::Epoch,
+    &levelled::LevelFirst,
+    &standard::Standard,
+    &compose::Compose,
+    &logfmt::Logfmt,
+    &levelled::LevelOnly,
+    &plain::Plain,
+];
 
 /// What a line says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,17 +104,35 @@ pub struct Record<'l> {
     pub message: Cow<'l, [u8]>,
 }
 
-/// What formats need besides the line.
+impl<'l> Record<'l> {
+    /// A record of borrowed parts. A logger without text is none.
+    fn of(time: Option<Nanos>, level: Option<Level>, logger: Option<&'l [u8]>, message: &'l [u8]) -> Self {
+        let logger = logger.filter(|name| !name.is_empty()).map(Cow::Borrowed);
+        Self { time, level, logger, message: Cow::Borrowed(message) }
+    }
+
+    /// The same, without the line it was read from.
+    fn into_owned(self) -> Record<'static> {
+        let own = |text: Cow<'l, [u8]>| Cow::Owned(text.into_owned());
+        Record { time: self.time, level: self.level, logger: self.logger.map(own), message: own(self.message) }
+    }
+}
+
+/// What formats need besides the line. Detection fills it; reading does not change what it means.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Reads civil timestamps.
+    /// Reads timestamps.
     pub times: TimeReader,
+    /// Which fields the objects of this file have.
+    json: shared::object::Plan,
+    /// The columns of a W3C table, where the file has one.
+    table: Option<w3c::Table>,
 }
 
 impl Context {
     /// For lines whose times without a zone are local times of `zone`.
     pub fn new(zone: TimeZone) -> Self {
-        Self { times: TimeReader::new(zone) }
+        Self { times: TimeReader::new(zone), json: shared::object::Plan::default(), table: None }
     }
 }
 
@@ -59,8 +144,13 @@ pub trait Format: Sync {
     /// One line for help.
     fn summary(&self) -> &'static str;
 
-    /// A line that it reads; a test parses it.
+    /// A line that it reads; a test parses it. Of several lines, the last.
     fn example(&self) -> &'static str;
+
+    /// Whether a line of this format can begin with this byte. It is asked once per byte, not per line.
+    fn begins_with(&self, _first: u8) -> bool {
+        true
+    }
 
     /// Reads a line without its newline and outer white space; none when it is not of this format.
     fn parse<'l>(&self, line: &'l [u8], context: &mut Context) -> Option<Record<'l>>;
@@ -76,92 +166,15 @@ pub enum Line<'l> {
         /// What it says.
         record: Record<'l>,
     },
-    /// It goes on with the record before it: a stack frame, a statement, the rest of a line that was written in parts. Its text.
-    More(Cow<'l, [u8]>),
+    /// It goes on with the record before it: a stack frame, a statement, the rest of a line that was written in parts.
+    More {
+        /// Its text.
+        text: Cow<'l, [u8]>,
+        /// The text continues the line before it, which was cut by a container runtime: no newline lies between them.
+        joined: bool,
+    },
     /// It speaks of the file and belongs to no record, such as the header of a table.
     Frame,
-}
-
-/// Reads the lines of one file: its own format first, then the others, so that a mixed file is read too.
-#[derive(Debug, Clone)]
-pub struct LineReader {
-    /// Every line is a message.
-    bare: bool,
-    locked: usize,
-    context: Context,
-}
-
-impl LineReader {
-    /// Detects the format from the first lines of a file: the one, other than `plain`, that reads most of them.
-    pub fn detect(head: &[u8], zone: TimeZone) -> Self {
-        let mut reader = Self { bare: false, locked: 0, context: Context::new(zone) };
-        let mut votes = [0; ALL.len()];
-        let lines = super::blocks::lines(head).map(|(_, line)| line.trim_ascii()).filter(|line| !line.is_empty());
-        for line in lines.take(VOTING_LINES) {
-            votes[reader.parse(line).0] += 1;
-        }
-        reader.locked = most_seen(&votes);
-        reader
-    }
-
-    /// What a line is, without its newline. `before` is the line in front of it, if it has one.
-    ///
-    /// **Invariant:** the answer depends on these two lines, on what [`Self::detect`] saw and on [`Self::set_near`] alone.
-    pub fn read<'l>(&mut self, line: &'l [u8], _before: Option<&[u8]>) -> Line<'l> {
-        if self.bare {
-            return Line::Head { format: self.plain(), record: Record { message: Cow::Borrowed(line), ..Record::default() } };
-        }
-        let (format, record) = self.parse(line.trim_ascii());
-        Line::Head { format, record }
-    }
-
-    /// Takes every line for a message without time and level.
-    #[must_use]
-    pub fn bare(self) -> Self {
-        Self { bare: true, ..self }
-    }
-
-    /// A moment that the coming lines lie near to: times without a year are given the year that brings them closest to it.
-    pub fn set_near(&mut self, _near: Option<Nanos>) {}
-
-    /// Whether the file's times lack their year, so that [`Self::set_near`] matters.
-    pub fn is_yearless(&self) -> bool {
-        false
-    }
-
-    /// The name of a format by its index.
-    pub fn format_name(&self, format: usize) -> &str {
-        ALL[format].name()
-    }
-
-    /// The name of the format that the beginning of the file has.
-    pub fn main_format(&self) -> &str {
-        self.format_name(self.locked)
-    }
-
-    /// The index of the format of lines without structure.
-    pub fn plain(&self) -> usize {
-        ALL.len() - 1
-    }
-
-    /// How many formats there are: indexes are smaller.
-    pub fn formats(&self) -> usize {
-        ALL.len()
-    }
-
-    /// The record of a line without outer white space, and the index in [`ALL`] of the format that read it.
-    pub fn parse<'l>(&mut self, line: &'l [u8]) -> (usize, Record<'l>) {
-        if let Some(record) = ALL[self.locked].parse(line, &mut self.context) {
-            return (self.locked, record);
-        }
-        let others = (0..ALL.len()).filter(|other| *other != self.locked);
-        for other in others {
-            if let Some(record) = ALL[other].parse(line, &mut self.context) {
-                return (other, record);
-            }
-        }
-        (ALL.len() - 1, Record { message: Cow::Borrowed(line), ..Record::default() })
-    }
 }
 
 /// The index of the format that read most lines; `plain` only where no other read any.

@@ -1,21 +1,22 @@
-//! `2026-01-26 10:30:45[.,mmm][zone] [LEVEL] module: message` and its near relatives.
+//! `2026-01-26 10:30:45[.,mmm][zone] [LEVEL] module: message` and its many relatives: logback, log4j, Spring, Tomcat, Kafka, Hadoop, Spark,
+//! Python's logging, env_logger, tracing, zap's console, spdlog, Go's log.
 //!
-//! The level may lack its brackets and stand behind a thread (`[main] INFO`), a dash or a bar. A line whose date is not at its start,
-//! or in another form, is not of this format.
+//! The line begins with its date, in brackets or not; what comes behind it is read field by field. A line that begins otherwise is not of
+//! this format.
 
-use std::borrow::Cow;
-
-use super::{Context, Format, Record};
-use crate::logs::level::Level;
-
-/// Bracketed fields that are looked through for a level behind the timestamp.
-const FIELDS_BEFORE_LEVEL: usize = 3;
-
-/// A longer word is no module name.
-const LONGEST_MODULE_BYTES: usize = 100;
+use super::{
+    Context, Format, Record,
+    shared::{
+        fields,
+        text::{digits, word},
+    },
+};
 
 /// The standard format.
 pub(super) struct Standard;
+
+/// A longer word before the date is none.
+const LONGEST_PREFIX_BYTES: usize = 120;
 
 impl Format for Standard {
     fn name(&self) -> &'static str {
@@ -23,77 +24,106 @@ impl Format for Standard {
     }
 
     fn summary(&self) -> &'static str {
-        "date, time, [LEVEL] module: message"
+        "date, time, level, module, message in the usual orders"
     }
 
     fn example(&self) -> &'static str {
         "2026-01-26 10:30:45 [ERROR] db: Connection refused"
     }
 
+    fn begins_with(&self, first: u8) -> bool {
+        first.is_ascii_alphanumeric() || matches!(first, b'[' | b'(')
+    }
+
     fn parse<'l>(&self, line: &'l [u8], context: &mut Context) -> Option<Record<'l>> {
-        let bracket = usize::from(line.first()? == &b'[');
-        let (time, used) = context.times.read(&line[bracket..])?;
-        let mut rest = &line[bracket + used..];
-        if bracket == 1 {
-            rest = rest.strip_prefix(b"]")?;
+        // By far the most lines begin with a civil timestamp.
+        if let Some((time, used)) = context.times.read(line) {
+            let fields = fields::read(&line[used..], false);
+            return Some(Record::of(Some(time), fields.level, fields.logger, fields.message));
         }
-        let (level, after) = level(rest);
-        let rest = after.unwrap_or(rest).trim_ascii_start();
-        let (logger, message) = if level.is_some() { module(rest) } else { (None, rest) };
-        Some(Record { time: Some(time), level, logger: logger.map(Cow::Borrowed), message: Cow::Borrowed(message) })
-    }
-}
-
-/// The level in the first fields of `text`, and the text behind it. Without a level, nothing is taken away.
-fn level(mut text: &[u8]) -> (Option<Level>, Option<&[u8]>) {
-    for _ in 0..=FIELDS_BEFORE_LEVEL {
-        text = separators(text);
-        if let Some(inner) = text.strip_prefix(b"[") {
-            let Some(close) = memchr::memchr(b']', &inner[..inner.len().min(LONGEST_MODULE_BYTES)]) else { break };
-            let (field, after) = (&inner[..close], &inner[close + 1..]);
-            if let Some(level) = Level::of_word(field.trim_ascii()) {
-                return (Some(level), Some(after.strip_prefix(b":").unwrap_or(after)));
+        match line.first()? {
+            b'[' | b'(' => bracketed(line, context),
+            first => {
+                if let Some((time, used)) = context.times.any(line) {
+                    let rest = &line[used..];
+                    // A longer number or word that only begins like a date is none.
+                    if rest.first().is_some_and(|b| b.is_ascii_alphanumeric()) {
+                        return None;
+                    }
+                    let fields = fields::read(rest, false);
+                    return Some(Record::of(time, fields.level, fields.logger, fields.message));
+                }
+                if first.is_ascii_alphabetic() { prefixed(line, context) } else { None }
             }
-            text = after;
-            continue;
-        }
-        let word = text.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-        let (word, after) = text.split_at(word);
-        let ended = after.first().is_none_or(|b| matches!(b, b' ' | b'\t' | b':' | b'|'));
-        if let Some(level) = Level::of_word(word).filter(|_| ended && shouted_or_closed(word, after)) {
-            return (Some(level), Some(separators(after.strip_prefix(b":").unwrap_or(after))));
-        }
-        break;
-    }
-    (None, None)
-}
-
-/// A bare word in small letters may begin a sentence (`error while ...`): it is a level only in front of a colon or bar.
-fn shouted_or_closed(word: &[u8], after: &[u8]) -> bool {
-    word.iter().all(u8::is_ascii_uppercase) || matches!(after.trim_ascii_start().first(), Some(b':' | b'|'))
-}
-
-/// Skips white space and lone `-` and `|`.
-fn separators(mut text: &[u8]) -> &[u8] {
-    loop {
-        text = text.trim_ascii_start();
-        match text {
-            [b'-' | b'|', b' ', ..] => text = &text[1..],
-            _ => return text,
         }
     }
 }
 
-/// A module name (`db:`, or a dotted name and ` - `) and what follows it.
-fn module(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
-    let end = text.iter().take(LONGEST_MODULE_BYTES).take_while(|b| b.is_ascii_alphanumeric() || b"_.$-/".contains(b)).count();
-    let (name, after) = text.split_at(end);
-    if name.is_empty() {
-        return (None, text);
+/// `[time] ...`, `[time thread LEVEL logger] ...` and `[name time] ...`.
+fn bracketed<'l>(line: &'l [u8], context: &mut Context) -> Option<Record<'l>> {
+    let close = if line[0] == b'[' { b']' } else { b')' };
+    let inner = &line[1..];
+    let (start, name) = match context.times.any(inner) {
+        Some(_) => (inner, None),
+        None => {
+            let (name, rest) = word(&inner[..inner.len().min(LONGEST_PREFIX_BYTES)]);
+            let clean = name.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b));
+            if !clean || rest.is_empty() {
+                return None;
+            }
+            (&inner[inner.len().min(LONGEST_PREFIX_BYTES) - rest.len()..], Some(name))
+        }
+    };
+    let (time, used) = context.times.any(start)?;
+    let rest = &start[used..];
+    if rest.first() == Some(&close) {
+        let rest = &rest[1..];
+        let fields = fields::read(rest.strip_prefix(b":").unwrap_or(rest), false);
+        let (logger, message) = match fields.level {
+            None => program(fields.message),
+            Some(_) => (fields.logger, fields.message),
+        };
+        return Some(Record::of(time, fields.level, logger.or(name), message));
     }
-    match after {
-        [b':', b' ' | b'\t', rest @ ..] => (Some(name), rest.trim_ascii_start()),
-        [b' ', b'-' | b':', b' ', rest @ ..] if name.contains(&b'.') => (Some(name), rest.trim_ascii_start()),
+    // Level and thread in the same bracket, the message behind it.
+    if !matches!(rest.first()?, b' ' | b',' | b':') {
+        return None;
+    }
+    let end = memchr::memchr(close, rest)?;
+    let head = rest[..=end].trim_ascii_start();
+    let head = head.strip_prefix(b",").or_else(|| head.strip_prefix(b":")).unwrap_or(head);
+    let level = fields::read(head, true).level;
+    let logger = level.and_then(|_| last_name(&rest[..end]));
+    Some(Record::of(time, level, logger, rest[end + 1..].trim_ascii()))
+}
+
+/// The last word of a bracket when it is a dotted name.
+fn last_name(text: &[u8]) -> Option<&[u8]> {
+    let text = text.trim_ascii();
+    let from = memchr::memrchr(b' ', text)? + 1;
+    let name = &text[from..];
+    name.iter().all(|b| b.is_ascii_alphanumeric() || b"_.:$".contains(b)).then_some(name).filter(|name| crate::logs::level::Level::of_word(name).is_none())
+}
+
+/// `program.exe - text` and `program.exe *64 - text`.
+fn program(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let (name, rest) = word(text);
+    let rest = rest.strip_prefix(b"*").map_or(rest, |bits| digits(bits).1.trim_ascii_start());
+    match rest {
+        [b'-', b' ', message @ ..] if name.contains(&b'.') => (Some(name), message.trim_ascii_start()),
         _ => (None, text),
     }
+}
+
+/// A word before the date, such as the file that a line was collected from.
+fn prefixed<'l>(line: &'l [u8], context: &mut Context) -> Option<Record<'l>> {
+    let (prefix, rest) = word(&line[..line.len().min(LONGEST_PREFIX_BYTES)]);
+    let named = prefix.iter().any(|b| matches!(b, b'.' | b'/' | b'_' | b'-')) || prefix.ends_with(b":");
+    if !named || rest.is_empty() {
+        return None;
+    }
+    let start = &line[line.len().min(LONGEST_PREFIX_BYTES) - rest.len()..];
+    let (time, used) = context.times.read(start)?;
+    let fields = fields::read(&start[used..], false);
+    Some(Record::of(Some(time), fields.level, fields.logger, fields.message))
 }

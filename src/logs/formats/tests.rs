@@ -1,26 +1,42 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod folding;
+mod lines;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::logs::time::show;
+use crate::logs::time::{nanos, show};
 
-/// Format, time, level, logger and message of a line.
-type Row = (&'static str, Option<String>, Option<Level>, Option<String>, String);
-
-fn row(line: &str) -> Row {
-    let mut reader = LineReader::detect(line.as_bytes(), TimeZone::UTC);
-    let (format, record) = reader.parse(line.as_bytes());
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (ALL[format].name(), record.time.map(show), record.level, record.logger.map(|l| text(&l)), text(&record.message))
+/// Where yearless times lie in these tests.
+fn near() -> Option<Nanos> {
+    Some(nanos("2026-03-01T00:00:00Z".parse().unwrap()))
 }
 
+fn reader(head: &[u8]) -> LineReader {
+    let mut reader = LineReader::detect(head, TimeZone::UTC);
+    if reader.is_yearless() {
+        reader.set_near(near());
+    }
+    reader
+}
+
+/// Format, time, level, logger and message of a text's last line.
+type Row = (String, Option<String>, Option<Level>, Option<String>, String);
+
+fn row(text: &str) -> Row {
+    let mut reader = reader(text.as_bytes());
+    let line = text.lines().last().unwrap_or_default();
+    let Line::Head { format, record } = reader.read(line.as_bytes(), None) else { panic!("begins no record: {line}") };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (reader.format_name(format).to_owned(), record.time.map(show), record.level, record.logger.map(|l| text(&l)), text(&record.message))
+}
+
+#[track_caller]
 fn check(line: &str, format: &str, time: Option<&str>, level: Option<Level>, logger: Option<&str>, message: &str) {
     let (f, t, l, g, m) = row(line);
-    assert_eq!((f, t.as_deref(), l, g.as_deref(), m.as_str()), (format, time, level, logger, message), "{line}");
+    assert_eq!((f.as_str(), t.as_deref(), l, g.as_deref(), m.as_str()), (format, time, level, logger, message), "{line}");
 }
-
-const AT: Option<&str> = Some("2026-01-26T10:30:45Z");
 
 #[test]
 fn every_format_reads_its_example() {
@@ -31,90 +47,135 @@ fn every_format_reads_its_example() {
 }
 
 #[test]
-fn standard_lines() {
-    let error = Some(Level::Error);
-    for (line, level, logger, message) in [
-        ("2026-01-26 10:30:45 [ERROR] db: Connection refused", error, Some("db"), "Connection refused"),
-        ("2026-01-26T10:30:45Z [warn] api: slow", Some(Level::Warning), Some("api"), "slow"),
-        ("2026-01-26 10:30:45 ERROR db: a: b", error, Some("db"), "a: b"),
-        ("2026-01-26 10:30:45 ERROR: disk gone", error, None, "disk gone"),
-        ("2026-01-26 10:30:45 [main] ERROR com.acme.Svc - boom", error, Some("com.acme.Svc"), "boom"),
-        ("2026-01-26 10:30:45 | ERROR    | app.main:run:12 - boom", error, None, "app.main:run:12 - boom"),
-        ("2026-01-26 10:30:45 - ERROR - boom", error, None, "boom"),
-        ("[2026-01-26 10:30:45] [ERROR] boom", error, None, "boom"),
-        ("2026-01-26 10:30:45 [ERROR] database error: deadlock", error, None, "database error: deadlock"),
-        ("2026-01-26 10:30:45 error while reading", None, None, "error while reading"),
-        ("2026-01-26 10:30:45 [worker-1] no level here", None, None, "[worker-1] no level here"),
-        ("2026-01-26 10:30:45 ERRORS are many", None, None, "ERRORS are many"),
-        ("2026-01-26 10:30:45", None, None, ""),
-    ] {
-        check(line, "standard", AT, level, logger, message);
+fn names_differ_and_every_example_begins_as_its_format_says() {
+    for (at, format) in ALL.iter().enumerate() {
+        assert!(ALL[..at].iter().all(|other| other.name() != format.name()), "{}", format.name());
+        let line = format.example().lines().last().unwrap();
+        assert!(format.begins_with(line.as_bytes()[0]), "{}", format.name());
     }
-    check("2026-01-26 10:30:45,123+01:00 [INFO] m: x", "standard", Some("2026-01-26T09:30:45.123Z"), Some(Level::Info), Some("m"), "x");
 }
 
-#[test]
-fn json_lines() {
-    let error = Some(Level::Error);
-    for (line, level, logger, message) in [
-        (r#"{"timestamp": "2026-01-26T10:30:45.000Z", "level": "ERROR", "logger": "db", "message": "x", "pid": 1}"#, error, Some("db"), "x"),
-        (r#"{"level":"error","ts":1769423445.0,"caller":"a.go:1","msg":"x"}"#, error, Some("a.go:1"), "x"),
-        (r#"{"name":"svc","hostname":"h","pid":1,"level":50,"msg":"x","time":"2026-01-26T10:30:45.000Z","v":0}"#, error, Some("svc"), "x"),
-        (r#"{"level":30,"time":1769423445000,"msg":"x"}"#, Some(Level::Info), None, "x"),
-        (r#"{"@timestamp":"2026-01-26T10:30:45Z","log":{"level":"error","logger":"db"},"message":"x"}"#, error, Some("db"), "x"),
-        (r#"{"@timestamp":"2026-01-26T10:30:45Z","log.level":"error","message":"x"}"#, error, None, "x"),
-        (r#"{"t":{"$date":"2026-01-26T10:30:45.000+00:00"},"c":"NET","msg":"x"}"#, None, Some("NET"), "x"),
-        (r#"{"severity":"CRITICAL","time":"2026-01-26 10:30:45","text":"x"}"#, Some(Level::Critical), None, "x"),
-        (r#"{"message":"x","level_name":"ERROR","level":400,"datetime":"2026-01-26T10:30:45Z"}"#, error, None, "x"),
-        (r#"{"log":"out of \"memory\"\n","stream":"stderr","time":"2026-01-26T10:30:45Z"}"#, None, None, "out of \"memory\"\n"),
-        (r#"{"Timestamp":"2026-01-26T10:30:45Z","Level":"Error","Message":"x","p":{"level":"info","a":["}"]}}"#, error, None, "x"),
-        (r#"{"ts":"1769423445","level":"loud","msg":"x"}"#, None, None, "x"),
-    ] {
-        check(line, "json", AT, level, logger, message);
-    }
-    check(r#"{"level":"info","ts":12.5,"msg":"uptime is no time"}"#, "json", None, Some(Level::Info), None, "uptime is no time");
-    check(r#"{"time":"yesterday","msg":"x"}"#, "json", None, None, None, "x");
-    let bare = r#"{"level":"error","time":"2026-01-26T10:30:45Z"}"#;
-    check(bare, "json", AT, error, None, bare);
-}
+/// Pairs where a general format reads the example of a special one, which therefore comes before it.
+const GENERAL: &[(&str, &str)] = &[
+    ("json", "docker"),
+    ("standard", "cri"),
+    ("standard", "envoy"),
+    ("standard", "elb"),
+    ("standard", "monolog"),
+    ("standard", "mysql"),
+    ("standard", "postgres"),
+    ("standard", "samba"),
+    ("standard", "nginx"),
+    ("standard", "apache"),
+    ("standard", "sssd"),
+    ("standard", "syslog"),
+    ("standard", "syslog-iso"),
+    ("standard", "w3c"),
+    ("logfmt", "auditd"),
+    ("epoch", "strace"),
+    ("level-only", "level-first"),
+];
 
 #[test]
-fn what_is_not_wholly_of_a_format_stays_plain() {
-    for line in [
-        "Traceback (most recent call last):",
-        r#"{"foo": 1}"#,
-        "{}",
-        r#"{"level":"error","msg":"cut off"#,
-        r#"{"level":"error","msg":"x"} trailing"#,
-        r#"{"level":"error" "msg":"x"}"#,
-        "[ERROR] no time",
-        "2026-02-30 10:30:45 [ERROR] no such day",
-        "ERROR 2026-01-26 10:30:45 x",
-        "\0\0\0",
-    ] {
-        check(line, "plain", None, None, None, line);
+fn no_format_reads_the_example_of_another() {
+    for (at, format) in ALL.iter().enumerate().take(ALL.len() - 1) {
+        let line = format.example().lines().last().unwrap();
+        let mut context = Context::new(TimeZone::UTC);
+        context.table = None;
+        for (other_at, other) in ALL.iter().enumerate().take(ALL.len() - 1).filter(|(other, _)| *other != at) {
+            let read = other.parse(line.as_bytes(), &mut context).is_some();
+            let general = GENERAL.contains(&(other.name(), format.name()));
+            assert!(!read || (general && other_at > at), "{} reads the example of {}", other.name(), format.name());
+        }
     }
 }
 
 #[test]
 fn the_majority_locks_and_the_minority_is_still_read() {
     let head = b"starting\n{\"level\":\"info\",\"msg\":\"a\"}\n{\"level\":\"info\",\"msg\":\"b\"}\n2026-01-26 10:30:45 [ERROR] db: x\n";
-    let mut reader = LineReader::detect(head, TimeZone::UTC);
-    assert_eq!(ALL[reader.locked].name(), "json");
+    let mut reader = reader(head);
     assert_eq!(reader.parse(b"2026-01-26 10:30:45 [ERROR] db: x").1.level, Some(Level::Error));
+    assert_eq!(reader.parse(b"{\"level\":\"info\",\"msg\":\"a\"}").1.level, Some(Level::Info));
+}
+
+#[test]
+fn a_long_preamble_and_fractions_of_all_lengths_change_nothing() {
+    let head =
+        [&b"  ____\n /_  _\\\n=== welcome\n".repeat(20)[..], b"2026-01-26 10:30:45,1 ERROR x\n2026-01-26 10:30:46.123456 INFO y\n2026-01-26 10:30:47 WARN z\n"]
+            .concat();
+    let mut reader = reader(&head);
+    for (line, time) in [("2026-01-26 10:30:45,1 ERROR x", "2026-01-26T10:30:45.1Z"), ("2026-01-26 10:30:47 WARN z", "2026-01-26T10:30:47Z")] {
+        assert_eq!(reader.parse(line.as_bytes()).1.time.map(show).as_deref(), Some(time));
+    }
+}
+
+#[test]
+fn yearless_files_need_a_moment_that_is_near() {
+    let line = b"Dec 31 23:59:59 web1 sshd[7]: bye";
+    let mut reader = LineReader::detect(line, TimeZone::UTC);
+    assert!(reader.is_yearless());
+    assert_eq!(reader.parse(line).1.time, None);
+    reader.set_near(near());
+    assert_eq!(reader.parse(line).1.time.map(show).as_deref(), Some("2025-12-31T23:59:59Z"));
+    assert_eq!(reader.parse(b"Jan  1 00:00:01 web1 sshd[7]: hi").1.time.map(show).as_deref(), Some("2026-01-01T00:00:01Z"));
+    assert_eq!(reader.parse(b"Feb 29 00:00:01 web1 sshd[7]: hi").1.time.map(show).as_deref(), Some("2028-02-29T00:00:01Z"), "two years ahead, not behind");
+    assert!(!LineReader::detect(b"2026-01-26 10:30:45 [ERROR] db: x", TimeZone::UTC).is_yearless());
+}
+
+#[test]
+fn the_order_of_day_and_month_is_the_files_or_nobodys() {
+    let time = |head: &str, line: &str| reader(head.as_bytes()).parse(line.as_bytes()).1.time.map(show);
+    let line = "03/04/2026 10:30:45 ERROR x";
+    assert_eq!(time(line, line), None);
+    assert_eq!(time(&format!("{line}\n13/04/2026 10:30:45 ERROR x"), line).as_deref(), Some("2026-04-03T10:30:45Z"));
+    assert_eq!(time(&format!("{line}\n04/13/2026 10:30:45 ERROR x"), line).as_deref(), Some("2026-03-04T10:30:45Z"));
+    assert_eq!(time(&format!("{line}\n04/13/2026 10:30:45 ERROR x\n13/04/2026 10:30:45 x"), line), None, "contradictory");
+}
+
+/// Files of all kinds, to draw lines from.
+fn heads() -> Vec<Vec<u8>> {
+    let mut heads: Vec<Vec<u8>> = ALL.iter().map(|format| format.example().as_bytes().to_vec()).collect();
+    heads.push(b"panic: x\n\ngoroutine 1 [running]:\nmain.main()\n\t/a.go:1 +0x1\n".to_vec());
+    heads.push(b"{\"log\":\"a \",\"time\":\"2026-01-26T10:30:45Z\"}\n{\"log\":\"b\\n\",\"time\":\"2026-01-26T10:30:45Z\"}".to_vec());
+    heads.push(b"\xef\xbb\xbfweb-1  | \x1b[31mERROR\x1b[0m: x\nweb-1  |     at y".to_vec());
+    heads
+}
+
+fn any_line() -> impl Strategy<Value = Vec<u8>> {
+    let bytes = prop_oneof![any::<u8>(), proptest::sample::select(&b"{}[]\":,\\ 0-9eT|()<>=.\t\x1b"[..])];
+    let noise = proptest::collection::vec(bytes, 0..80);
+    let lines: Vec<Vec<u8>> = heads().iter().flat_map(|head| head.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>()).collect();
+    // Whole lines, lines that are cut and go on with noise, and noise.
+    (proptest::sample::select(lines), any::<prop::sample::Index>(), noise, 0..3_u8).prop_map(|(line, cut, noise, kind)| match kind {
+        0 => line,
+        1 => noise,
+        _ => [&line[..cut.index(line.len() + 1)], &noise].concat(),
+    })
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
     #[test]
-    fn no_line_panics(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), proptest::sample::select(&b"{}[]\":,\\ 0-9eT"[..])], 0..120), open in any::<bool>()) {
-        let line = if open { [&b"{\"level\":"[..], &bytes].concat() } else { bytes };
-        LineReader::detect(&line, TimeZone::UTC).parse(&line);
+    fn no_line_panics(head in any_line(), line in any_line(), before in proptest::option::of(any_line())) {
+        reader(&head).read(&line, before.as_deref());
+    }
+
+    #[test]
+    fn what_was_read_before_changes_nothing(head in proptest::sample::select(heads()), others in proptest::collection::vec(any_line(), 0..6), line in any_line(), before in proptest::option::of(any_line())) {
+        let mut fresh = reader(&head);
+        let mut used = fresh.clone();
+        for other in &others {
+            used.read(other, before.as_deref());
+        }
+        prop_assert_eq!(used.read(&line, before.as_deref()), fresh.read(&line, before.as_deref()));
     }
 
     #[test]
     fn json_means_what_a_full_parser_says(message in any::<String>(), logger in "[a-z]{1,8}", extra in any::<i32>()) {
         let line = serde_json::json!({"extra": {"deep": [extra, "}"]}, "level": "error", "logger": logger, "msg": message}).to_string();
-        let (format, record) = LineReader::detect(line.as_bytes(), TimeZone::UTC).parse(line.as_bytes());
+        let mut reader = reader(line.as_bytes());
+        let Line::Head { format, record } = reader.read(line.as_bytes(), None) else { panic!("no record: {line}") };
         prop_assert_eq!(ALL[format].name(), "json");
         prop_assert_eq!((record.level, &*record.message), (Some(Level::Error), message.as_bytes()));
     }
