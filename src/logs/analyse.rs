@@ -88,13 +88,13 @@ impl Job {
         };
         let window = Window::parse(request.since.as_deref(), request.from.as_deref(), request.to.as_deref(), &zone, anchor)?;
         ready.iter_mut().for_each(|file| file.narrow(&window));
+        let order: Vec<String> = ready.iter().map(|file| file.path.clone()).collect();
         let left_out = rotation::leave_out(&mut ready, &set_of, &window);
-        let plan =
-            Plan { window, patterns: Arc::clone(&self.patterns), bucket, redactor: Arc::clone(&self.redactor), grouping: Grouping::Troubles };
+        let plan = Plan { window, patterns: Arc::clone(&self.patterns), bucket, redactor: Arc::clone(&self.redactor), grouping: Grouping::Troubles };
         let outcome = self.read(&plan, &mut ready, &limits, request.threads);
         let frame = Frame {
             anchor: request.anchor,
-            files: outcome.files.into_iter().chain(left_out.iter().map(left_out_report)).collect(),
+            files: in_order(&order, outcome.files.into_iter().chain(left_out.iter().map(left_out_report))),
             skipped_files: skipped.into_iter().map(SkippedFile::from).chain(outcome.unread).collect(),
             partial: outcome.partial,
             until: window.to.or_else(|| window.from.map(|_| time::nanos(anchor))),
@@ -170,7 +170,13 @@ pub(crate) fn threads(asked: Option<usize>) -> usize {
 ///
 /// # Errors
 /// As [`Finder::open`].
-pub(crate) fn open(logs: &Logs, paths: &[String], timezone: Option<&str>, zone: &TimeZone, limits: &Limits<'_>) -> Result<(Vec<Ready>, Vec<String>), LogsError> {
+pub(crate) fn open(
+    logs: &Logs,
+    paths: &[String],
+    timezone: Option<&str>,
+    zone: &TimeZone,
+    limits: &Limits<'_>,
+) -> Result<(Vec<Ready>, Vec<String>), LogsError> {
     let found = Finder { access: &Access::Anyone, sources: &logs.settings.sources, deadline: None }.open(paths)?;
     let mut skipped: Vec<String> = found.skipped.iter().map(|file| format!("{}: {}", file.path, file.reason)).collect();
     let mut ready = Vec::new();
@@ -231,6 +237,13 @@ fn file_report(file: &Ready, part: &PartOutcome) -> FileReport {
 fn span_of(ready: &[Ready], parts: &[PartOutcome], left_out: &[(Ready, &str)]) -> Option<(Nanos, Nanos)> {
     let read = ready.iter().zip(parts).map(|(file, part)| both(part.counts.span, file.span));
     read.chain(left_out.iter().map(|(file, _)| file.span.or(file.first.zip(file.first)))).fold(None, both)
+}
+
+/// As the files of the request are ordered, whether they were read or not.
+fn in_order(paths: &[String], reports: impl Iterator<Item = FileReport>) -> Vec<FileReport> {
+    let mut reports: Vec<FileReport> = reports.collect();
+    reports.sort_by_key(|report| paths.iter().position(|path| *path == report.untrusted_path));
+    reports
 }
 
 fn left_out_report((file, why): &(Ready, &'static str)) -> FileReport {
