@@ -19,6 +19,12 @@ mod ground;
 mod guards;
 #[path = "blackbox/health.rs"]
 mod health;
+#[path = "blackbox/log_files.rs"]
+mod log_files;
+#[path = "blackbox/log_hostile_files.rs"]
+mod log_hostile_files;
+#[path = "blackbox/log_limits.rs"]
+mod log_limits;
 #[path = "blackbox/log_memory.rs"]
 mod log_memory;
 #[path = "blackbox/log_reference.rs"]

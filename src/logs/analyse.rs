@@ -88,12 +88,13 @@ impl Job {
         };
         let window = Window::parse(request.since.as_deref(), request.from.as_deref(), request.to.as_deref(), &zone, anchor)?;
         ready.iter_mut().for_each(|file| file.narrow(&window));
+        let order: Vec<String> = ready.iter().map(|file| file.path.clone()).collect();
         let left_out = rotation::leave_out(&mut ready, &set_of, &window);
         let plan = Plan { window, patterns: Arc::clone(&self.patterns), bucket, redactor: Arc::clone(&self.redactor), grouping: Grouping::Troubles };
         let outcome = self.read(&plan, &mut ready, &limits, request.threads);
         let frame = Frame {
             anchor: request.anchor,
-            files: outcome.files.into_iter().chain(left_out.iter().map(left_out_report)).collect(),
+            files: in_order(&order, outcome.files.into_iter().chain(left_out.iter().map(left_out_report))),
             skipped_files: skipped.into_iter().map(SkippedFile::from).chain(outcome.unread).collect(),
             partial: outcome.partial,
             until: window.to.or_else(|| window.from.map(|_| time::nanos(anchor))),
@@ -205,9 +206,10 @@ fn notes(file: &Ready, part: &PartOutcome) -> Vec<String> {
     if part.counts.fragments > 0 {
         notes.push(format!("its first {} lines go on with a record that began elsewhere", part.counts.fragments));
     }
-    match (&part.error, file.range, file.input.bytes()) {
-        (Some(error), ..) => notes.push(format!("reading failed after {} bytes: {error}", part.bytes)),
-        (None, None, Some(bytes)) if part.ended == Ended::Finished && bytes > part.bytes => notes.push("it shrank while it was read".to_owned()),
+    let wanted = file.range.map(|range| range.end - range.start).or_else(|| file.input.bytes());
+    match (&part.error, wanted) {
+        (Some(error), _) => notes.push(format!("reading failed after {} bytes: {error}", part.bytes)),
+        (None, Some(bytes)) if part.ended == Ended::Finished && bytes > part.bytes => notes.push("it shrank while it was read".to_owned()),
         _ => {}
     }
     notes
@@ -235,6 +237,13 @@ fn file_report(file: &Ready, part: &PartOutcome) -> FileReport {
 fn span_of(ready: &[Ready], parts: &[PartOutcome], left_out: &[(Ready, &str)]) -> Option<(Nanos, Nanos)> {
     let read = ready.iter().zip(parts).map(|(file, part)| both(part.counts.span, file.span));
     read.chain(left_out.iter().map(|(file, _)| file.span.or(file.first.zip(file.first)))).fold(None, both)
+}
+
+/// As the files of the request are ordered, whether they were read or not.
+fn in_order(paths: &[String], reports: impl Iterator<Item = FileReport>) -> Vec<FileReport> {
+    let mut reports: Vec<FileReport> = reports.collect();
+    reports.sort_by_key(|report| paths.iter().position(|path| *path == report.untrusted_path));
+    reports
 }
 
 fn left_out_report((file, why): &(Ready, &'static str)) -> FileReport {

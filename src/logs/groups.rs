@@ -167,6 +167,8 @@ impl Group {
         if let Some((known, _)) = self.loggers.iter_mut().find(|(_, known)| **known == *logger) {
             *known = place.min(*known);
         } else if self.loggers.len() < MOST_LOGGERS {
+            // Most messages have one.
+            self.loggers.reserve_exact(1);
             self.loggers.push((place, logger.into()));
         } else if let Some(latest) = self.loggers.iter_mut().max_by_key(|(place, _)| *place)
             && place < latest.0
@@ -182,10 +184,10 @@ fn sample(message: &[u8], redactor: &Redactor) -> Box<str> {
     if text.len() <= LONGEST_SAMPLE_BYTES { text.into() } else { cut(&redactor.redact(&text), LONGEST_SAMPLE_BYTES).into() }
 }
 
-/// A bounded table of groups.
+/// A bounded table of groups. They are boxed, because a table has up to twice as many places as entries, and each thread one.
 #[derive(Debug)]
 struct Table {
-    groups: HashMap<Box<[u8]>, Group>,
+    groups: HashMap<Box<[u8]>, Box<Group>>,
     most: usize,
     /// Keys with a larger hash are not kept any more.
     limit: u64,
@@ -197,9 +199,9 @@ impl Table {
     }
 
     /// Adds to the group of a key; gives back what is not kept.
-    fn merge(&mut self, key: Box<[u8]>, group: Group) -> Option<(Box<[u8]>, Group)> {
+    fn merge(&mut self, key: Box<[u8]>, group: Box<Group>) -> Option<(Box<[u8]>, Box<Group>)> {
         if let Some(known) = self.groups.get_mut(&key) {
-            known.merge(group);
+            known.merge(*group);
         } else if rank(&key) <= self.limit {
             self.groups.insert(key, group);
         } else {
@@ -209,7 +211,7 @@ impl Table {
     }
 
     /// Removes the keys beyond the limit, if there are `slack` too many. Rarely, so that it costs little a key.
-    fn prune(&mut self, slack: usize) -> Vec<(Box<[u8]>, Group)> {
+    fn prune(&mut self, slack: usize) -> Vec<(Box<[u8]>, Box<Group>)> {
         if self.groups.len() <= self.most + slack {
             return Vec::new();
         }
@@ -267,20 +269,20 @@ impl Groups {
             group.add(seen, redactor);
             return;
         }
-        let mut group = Group::new(seen.class, self.bucket);
+        let mut group = Box::new(Group::new(seen.class, self.bucket));
         group.trace = self.key.get(masked + 1..).map(Into::into);
         group.add(seen, redactor);
         self.insert(self.key.as_slice().into(), group);
         self.prune(MOST_KEYS);
     }
 
-    fn insert(&mut self, key: Box<[u8]>, group: Group) {
+    fn insert(&mut self, key: Box<[u8]>, group: Box<Group>) {
         if let Some((key, group)) = self.exact.merge(key, group) {
             self.insert_outline(outline(&key), group);
         }
     }
 
-    fn insert_outline(&mut self, key: Box<[u8]>, group: Group) {
+    fn insert_outline(&mut self, key: Box<[u8]>, group: Box<Group>) {
         if let Some((_, group)) = self.outlines.merge(key, group) {
             self.other[group.class as usize] += group.count;
         }
@@ -318,7 +320,7 @@ impl Groups {
     /// Finds which keys are variants of one template.
     pub(crate) fn finish(mut self) -> Grouped {
         self.prune(0);
-        let mut keys: Vec<(Box<[u8]>, Group)> = self.exact.groups.into_iter().collect();
+        let mut keys: Vec<(Box<[u8]>, Group)> = self.exact.groups.into_iter().map(|(key, group)| (key, *group)).collect();
         keys.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let clusters = Clusters::new(&keys);
         let mut merged: HashMap<Kin, Group> = HashMap::new();
@@ -331,8 +333,8 @@ impl Groups {
         keys.into_iter().zip(&clusters.of).for_each(|((_, group), cluster)| add(*cluster, group));
         for (key, group) in self.outlines.groups {
             match of_outline.get(&key) {
-                Some(Some(cluster)) => add(*cluster, Group { approximate: true, ..group }),
-                _ => unknown.push((show_outline(&key), None, group)),
+                Some(Some(cluster)) => add(*cluster, Group { approximate: true, ..*group }),
+                _ => unknown.push((show_outline(&key), None, *group)),
             }
         }
         let known = merged.into_iter().map(|((_, cluster, _), group)| (clusters.templates[cluster as usize].clone(), Some(cluster), group));

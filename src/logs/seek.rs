@@ -3,7 +3,7 @@
 //! Evenly spread probes say whether the times ascend; then the window's ends are searched for by halving. What lies a little before the
 //! window is read, too: it forgives lines that are slightly out of order, and shows which groups of messages are new.
 //!
-//! Reads at most [`PROBES`] + 2 x 48 pieces of 4 KiB for what it learns; a binary search of any file of today needs fewer.
+//! Reads at most [`PROBES`] + 3 x 48 pieces of 2 KiB for what it learns; a binary search of any file of today needs fewer.
 
 use std::io;
 
@@ -32,7 +32,7 @@ const BEFORE_BYTES: u64 = 384 << 10;
 const NEAR_BYTES: u64 = 16 << 10;
 
 /// Bytes of a first look at a place; more, up to the second number, if no line there says a time.
-const LOOK_BYTES: usize = 4 << 10;
+const LOOK_BYTES: usize = 2 << 10;
 const LONGEST_LOOK_BYTES: usize = 64 << 10;
 
 /// A file that can be looked at anywhere.
@@ -79,7 +79,7 @@ impl<'a> Seeker<'a> {
             if found.is_some() || complete || bytes >= LONGEST_LOOK_BYTES {
                 return found;
             }
-            bytes *= 4;
+            bytes = (4 * bytes).min(LONGEST_LOOK_BYTES);
         }
     }
 
@@ -101,19 +101,26 @@ impl<'a> Seeker<'a> {
         if !times.is_sorted_by(|a, b| *b >= a.saturating_sub(SLACK)) {
             return None;
         }
-        let first = match window.from {
-            Some(from) => self.last_before(from.saturating_sub(SLACK), years)?,
+        let start = match window.from {
+            Some(from) => self.start(from, years)?,
             None => 0,
         };
         let end = match window.to {
             Some(to) => self.first_after(to.saturating_add(SLACK), years)?,
             None => self.bytes,
         };
-        let start = match first.checked_sub(BEFORE_BYTES) {
-            Some(before) if before > 0 => self.look(before)?.offset,
-            _ => 0,
-        };
         Some(Range { start, end: end.max(start) })
+    }
+
+    /// Where to begin, so that [`BEFORE_BYTES`] before `from` are read, and what is [`SLACK`] before it.
+    fn start(&mut self, from: Nanos, years: &Years) -> Option<u64> {
+        let before = self.last_before(from, years)?.saturating_sub(BEFORE_BYTES);
+        if before == 0 {
+            return Some(0);
+        }
+        let early = from.saturating_sub(SLACK);
+        let probe = self.look(before)?;
+        if self.time(&probe, years)? < early { Some(probe.offset) } else { self.last_before(early, years) }
     }
 
     fn time(&mut self, probe: &Probe, years: &Years) -> Option<Nanos> {

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    process::{Command, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     backend::Reply,
-    find_program,
+    log_files::strace,
     mcp::McpClient,
     plant::{Call, Plant, ended, trigger_of},
     sandbox::{BINARY, finish},
@@ -359,12 +359,6 @@ fn syscalls(trace: &str) -> Vec<Syscall> {
         }
     }
     found
-}
-
-fn strace() -> Result<String, String> {
-    let program = find_program("strace").ok_or("strace is not installed")?;
-    let tried = Command::new(&program).args(["-f", "-o", "/dev/null", "true"]).stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
-    if tried.status.success() { Ok(program.to_str().unwrap().to_owned()) } else { Err("strace may not trace here".to_owned()) }
 }
 
 #[track_caller]

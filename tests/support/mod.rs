@@ -5,6 +5,7 @@ pub(crate) mod docker;
 pub(crate) mod hostile;
 pub(crate) mod leash;
 pub(crate) mod listener;
+pub(crate) mod log_files;
 pub(crate) mod log_hostile;
 pub(crate) mod log_reference;
 pub(crate) mod mcp;
