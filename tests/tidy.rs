@@ -260,14 +260,18 @@ fn one_crypto_provider_and_no_openssl() {
     none(found.map(|name| format!("{name} is in Cargo.lock")).collect(), "see deny.toml");
 }
 
-/// The table of promises in ARCHITECTURE.md names tests that exist.
+/// The tables of promises in ARCHITECTURE.md name tests that exist.
 #[test]
 fn every_test_that_holds_a_promise_exists() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let section = text.split("## What is promised of acting").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap_or_default();
     let sources: String = rust_files("src").iter().chain(&rust_files("tests")).map(|file| file.code.clone()).collect();
-    let named: Vec<String> = Regex::new("`([a-z0-9_]{12,})`").unwrap().captures_iter(section).map(|c| c[1].to_owned()).collect();
-    assert!(named.len() > 30, "the table was not found");
-    let missing = named.into_iter().filter(|name| !sources.contains(&format!("fn {name}(")));
-    none(missing.collect(), "a test of the table in ARCHITECTURE.md does not exist");
+    let test = Regex::new("`([a-z0-9_]{12,})`").unwrap();
+    let mut missing = Vec::new();
+    for (promised, least) in [("acting", 30), ("reading files", 30)] {
+        let section = text.split(&format!("## What is promised of {promised}")).nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap_or_default();
+        let named: Vec<String> = test.captures_iter(section).map(|c| c[1].to_owned()).collect();
+        assert!(named.len() > least, "the table of {promised} was not found");
+        missing.extend(named.into_iter().filter(|name| !sources.contains(&format!("fn {name}("))));
+    }
+    none(missing, "a test of a table in ARCHITECTURE.md does not exist");
 }
