@@ -4,7 +4,7 @@ use std::{io::Write as _, ops::ControlFlow, sync::Arc};
 
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -20,7 +20,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum LogsCommand {
-    /// Count levels, error patterns and error groups, and recommend
+    /// Count levels and error patterns, group errors and warnings, find what is new and what stands out, and recommend
     #[command(alias = "analyse")]
     Analyze(AnalyzeArgs),
     /// Print how each record was parsed, as JSON lines
@@ -212,9 +212,16 @@ fn show_files(report: &Report, services: &Services, out: &mut Out) -> std::io::R
     });
     out.table(&["File", "Format", "Records", "In window", "Span"], files.collect())?;
     for file in &report.files {
+        if file.skipped_bytes > 0 && file.bytes > 0 {
+            let (read, all) = (HumanBytes(file.bytes), HumanBytes(file.bytes + file.skipped_bytes));
+            out.line(format!("of {} only what the window needs was read: {read} of {all}", clean(&file.untrusted_path)))?;
+        }
         if let Some(note) = &file.note {
             out.line(format!("note on {}: {}", clean(&file.untrusted_path), clean(note)))?;
         }
+    }
+    if let Some(before) = &report.baseline {
+        out.line(format!("NEW is what does not occur in the {} records read of the time before, {} to {}", before.records, before.first, before.last))?;
     }
     for skipped in &report.skipped_files {
         out.line(format!("skipped {}: {}", clean(&skipped.untrusted_path), clean(&skipped.reason)))?;
@@ -314,19 +321,22 @@ impl<'o> Pieces<'o> {
         if self.failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn finish(self) -> Outcome {
-        match self.failed {
-            Some(error) => Err(error.into()),
-            None => {
-                self.out.raw(&self.block)?;
-                Ok(Exit::Fine)
-            }
+    /// Hands on the rest. Files that were not read are told on stderr: stdout is for programs.
+    fn finish(self, skipped: &[String], services: &Services) -> Outcome {
+        if let Some(error) = self.failed {
+            return Err(error.into());
         }
+        self.out.raw(&self.block)?;
+        for reason in skipped {
+            writeln!(std::io::stderr(), "skipped {}", services.clean_text(reason))?;
+        }
+        Ok(if skipped.is_empty() { Exit::Fine } else { Exit::Problem })
     }
 }
 
 fn records(args: &RecordsArgs, services: &Services, out: &mut Out) -> Outcome {
     let mut pieces = Pieces::new(out);
+    let mut skipped = Vec::new();
     for path in &args.paths {
         let mut each = |record: crate::logs::RecordOut| {
             pieces.push(|block| {
@@ -335,9 +345,9 @@ fn records(args: &RecordsArgs, services: &Services, out: &mut Out) -> Outcome {
                 Ok(())
             })
         };
-        services.logs.records(path, args.timezone.as_deref(), &mut each).map_err(failure)?;
+        skipped.extend(services.logs.records(path, args.timezone.as_deref(), &mut each).map_err(failure)?);
     }
-    pieces.finish()
+    pieces.finish(&skipped, services)
 }
 
 fn templates(args: TemplatesArgs, services: &Services, out: &mut Out) -> Outcome {
@@ -345,8 +355,8 @@ fn templates(args: TemplatesArgs, services: &Services, out: &mut Out) -> Outcome
     if args.assign {
         let mut pieces = Pieces::new(out);
         let mut each = |row: Assigned<'_>| pieces.push(|block| writeln!(block, "{}\t{}\t{}", row.line, row.id, row.template));
-        services.logs.assign(&request, &mut each).map_err(failure)?;
-        return pieces.finish();
+        let skipped = services.logs.assign(&request, &mut each).map_err(failure)?;
+        return pieces.finish(&skipped, services);
     }
     let report = services.logs.templates(&request).map_err(failure)?;
     if out.is_json() {

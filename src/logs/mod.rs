@@ -173,7 +173,7 @@ impl Logs {
         Ok(Arc::clone(cell.get_or_init(|| compiled)))
     }
 
-    /// Analyses what the request names. Reading runs on a blocking thread; it stops within a block of 1 MiB when `cancel` is, when the
+    /// Analyses what the request names. Reading runs on a blocking thread; it stops within a block of half a MiB when `cancel` is, when the
     /// deadline of the settings comes, or when this future is dropped, and what was read until then is reported with `partial`.
     ///
     /// `progress` is called from the reading thread after every block; it must return quickly.

@@ -37,6 +37,8 @@ pub(crate) struct Ready {
     pub(crate) first: Option<Nanos>,
     /// The first and last time, where the last can be known without reading all of it.
     pub(crate) span: Option<(Nanos, Nanos)>,
+    /// Its times ascend, as far as it was looked at. Only looked at for a bounded window.
+    pub(crate) sorted: bool,
     /// The part that is read; none: all.
     pub(crate) range: Option<Range>,
 }
@@ -52,7 +54,7 @@ impl Ready {
         let head = head(&input);
         let reader = LineReader::detect_with(&head, zone, own);
         let (probes, years) = (Vec::new(), Years::default());
-        let mut ready = Self { path: opened.path, input, reader, probes, years, written, first: None, span: None, range: None };
+        let mut ready = Self { path: opened.path, input, reader, probes, years, written, first: None, span: None, sorted: false, range: None };
         ready.look_around(&head, limits);
         Ok(ready)
     }
@@ -108,8 +110,10 @@ impl Ready {
 
     /// Finds the part that a bounded window needs, if the file is sorted and large enough to be worth it.
     pub(crate) fn narrow(&mut self, window: &Window) {
-        let Some(bytes) = self.seekable_bytes().filter(|bytes| window.is_bounded() && *bytes > seek::LEAST_BYTES) else { return };
-        self.range = Seeker::new(&self.input, bytes, self.reader.clone()).range(&self.probes, &self.years, window);
+        let Some(bytes) = self.seekable_bytes().filter(|_| window.is_bounded()) else { return };
+        let range = Seeker::new(&self.input, bytes, self.reader.clone()).range(&self.probes, &self.years, window);
+        self.sorted = range.is_some();
+        self.range = range.filter(|_| bytes > seek::LEAST_BYTES);
     }
 
     /// What the engine reads.

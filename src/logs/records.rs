@@ -35,11 +35,11 @@ pub struct RecordOut {
 
 impl Logs {
     /// Gives each record of one file, glob or source to `each` until it breaks off. Blocks, has no deadline, and is for a person's
-    /// command line: it may read any path.
+    /// command line: it may read any path. Gives back which files were not read, and why.
     ///
     /// # Errors
     /// A path that cannot be read, a zone that is not known.
-    pub fn records(&self, path: &str, timezone: Option<&str>, each: &mut dyn FnMut(RecordOut) -> ControlFlow<()>) -> Result<(), LogsError> {
+    pub fn records(&self, path: &str, timezone: Option<&str>, each: &mut dyn FnMut(RecordOut) -> ControlFlow<()>) -> Result<Vec<String>, LogsError> {
         let zone = analyse::default_zone(&self.settings, timezone)?;
         let cancel = CancellationToken::new();
         let limits = Limits { block_bytes: self.block_bytes, cancel: &cancel, deadline: None };
@@ -53,7 +53,7 @@ impl Logs {
                 break;
             }
         }
-        Ok(())
+        Ok(skipped)
     }
 
     fn records_of(&self, ready: &Ready, each: &mut dyn FnMut(RecordOut) -> ControlFlow<()>) -> std::io::Result<ControlFlow<()>> {

@@ -56,7 +56,7 @@ pub(crate) fn leave_out(ready: &mut Vec<Ready>, set_of: &[usize], window: &Windo
         let followed = set_of.get(at + 1) == Some(&set_of[at]) && sides[at + 1] == Some(Side::Before);
         match sides[at] {
             // Its end tells what is not new in the window.
-            Some(Side::Before) if file.range.is_some() && !followed => kept.push(file),
+            Some(Side::Before) if file.sorted && !followed => kept.push(file),
             Some(Side::Before) => left.push((file, "not read: it ends before the window")),
             Some(Side::After) => left.push((file, "not read: it begins after the window")),
             None => kept.push(file),
@@ -70,7 +70,9 @@ fn side(ready: &[Ready], set_of: &[usize], at: usize, window: &Window) -> Option
     let file = &ready[at];
     if file.input.is_seekable() {
         // Only of a file that looks sorted do the first and last time say anything.
-        file.range?;
+        if !file.sorted {
+            return None;
+        }
         return outside(file.span.map(|span| span.0), file.span.map(|span| span.1), window);
     }
     let next = ready.get(at + 1).filter(|_| set_of.get(at + 1) == Some(&set_of[at]));

@@ -46,7 +46,7 @@ pub struct TemplatesReport {
     pub templates: Vec<TemplateOut>,
     /// Records that belong to none because there were too many.
     pub other: u64,
-    /// Why a file was read in part only.
+    /// Which files were not read, or in part only, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -96,18 +96,21 @@ impl Logs {
     /// # Errors
     /// Paths that cannot be read, a zone that is not known.
     pub fn templates(&self, request: &TemplatesRequest) -> Result<TemplatesReport, LogsError> {
-        let ready = self.ready(request)?;
+        let (ready, skipped) = self.ready(request)?;
         let parts = parts(&ready, request);
         let (grouped, outcomes) = self.group(request, &parts)?;
-        Ok(self.templates_report(&ready, &grouped, &outcomes))
+        let mut report = self.templates_report(&ready, &grouped, &outcomes);
+        report.notes.splice(0..0, skipped);
+        Ok(report)
     }
 
-    /// Gives each line of the files and its template to `each` until it breaks off. Blocks, and has no deadline.
+    /// Gives each line of the files and its template to `each` until it breaks off. Blocks, and has no deadline. Gives back which files were
+    /// not read, and why.
     ///
     /// # Errors
     /// Paths that cannot be read, a zone that is not known.
-    pub fn assign(&self, request: &TemplatesRequest, each: &mut dyn FnMut(Assigned<'_>) -> ControlFlow<()>) -> Result<(), LogsError> {
-        let ready = self.ready(request)?;
+    pub fn assign(&self, request: &TemplatesRequest, each: &mut dyn FnMut(Assigned<'_>) -> ControlFlow<()>) -> Result<Vec<String>, LogsError> {
+        let (ready, skipped) = self.ready(request)?;
         let parts = parts(&ready, request);
         let (grouped, _) = self.group(request, &parts)?;
         let shown: Vec<String> = grouped.groups.iter().map(|(template, group)| self.shown(template, group)).collect();
@@ -118,17 +121,18 @@ impl Logs {
                 break;
             }
         }
-        Ok(())
+        Ok(skipped)
     }
 
-    fn ready(&self, request: &TemplatesRequest) -> Result<Vec<Ready>, LogsError> {
+    /// The files that can be read, and why others cannot.
+    fn ready(&self, request: &TemplatesRequest) -> Result<(Vec<Ready>, Vec<String>), LogsError> {
         let zone = analyse::default_zone(&self.settings, None)?;
         let cancel = CancellationToken::new();
         let limits = Limits { block_bytes: self.block_bytes, cancel: &cancel, deadline: None };
         let (ready, skipped) = analyse::open(self, &request.paths, None, &zone, &limits)?;
         match ready.is_empty() {
             true => Err(LogsError::NothingReadable { reasons: skipped }),
-            false => Ok(ready),
+            false => Ok((ready, skipped)),
         }
     }
 

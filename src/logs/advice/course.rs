@@ -56,9 +56,9 @@ fn rate_step(findings: &Findings<'_>, step: &Step) -> Recommendation {
 }
 
 fn error_spike(findings: &Findings<'_>, spike: &Spike) -> Recommendation {
-    let (from, to, errors, times) = (moment(spike.start), moment(spike.end), spike.errors, spike.times_typical);
-    let evidence =
-        Evidence { first_seen: Some(from.clone()), last_seen: Some(to.clone()), times_typical: Some(times), ..findings.evidence(Seen::from(errors)) };
+    let (from, to, errors, peak, typical) = (moment(spike.start), moment(spike.end), spike.errors, spike.peak, spike.typical);
+    let times = (typical > 0).then_some(spike.times_typical);
+    let evidence = Evidence { first_seen: Some(from.clone()), last_seen: Some(to.clone()), times_typical: times, ..findings.evidence(Seen::from(errors)) };
     let title = ("Burst of errors", "错误突增");
     let what = findings.lang.pick(
         "Look at the groups of errors of that time, and at what ran then (jobs, deployments, failovers).",
@@ -66,14 +66,14 @@ fn error_spike(findings: &Findings<'_>, spike: &Spike) -> Recommendation {
     );
     if spike.still_on {
         let text = findings.lang.pick(
-            format!("{errors} errors since {from}, at the peak {times} times the typical count, and not over at the end of what was read. {what}"),
-            format!("自 {from} 起出现 {errors} 条错误,峰值为平常的 {times} 倍,至读取末尾尚未结束。{what}"),
+            format!("{errors} errors since {from}, at the peak {peak} in a bucket of the timeline where {typical} are usual, and not over at the end of what was read. {what}"),
+            format!("自 {from} 起出现 {errors} 条错误,峰值时每个时间桶 {peak} 条(平常 {typical} 条),至读取末尾尚未结束。{what}"),
         );
         return with_text(findings, "error_spike", Priority::High, title, text, evidence);
     }
     let text = findings.lang.pick(
-        format!("{errors} errors from {from} to {to}, at the peak {times} times the typical count; it is over. {what}"),
-        format!("{from} 至 {to} 出现 {errors} 条错误,峰值为平常的 {times} 倍,现已结束。{what}"),
+        format!("{errors} errors from {from} to {to}, at the peak {peak} in a bucket of the timeline where {typical} are usual; it is over. {what}"),
+        format!("{from} 至 {to} 出现 {errors} 条错误,峰值时每个时间桶 {peak} 条(平常 {typical} 条),现已结束。{what}"),
     );
     let over = with_text(findings, "error_spike", Priority::Medium, title, text, evidence);
     Recommendation { issue_type: None, ..over }

@@ -181,7 +181,7 @@ pub enum Line<'l> {
 /// The index of the format that read most lines; `plain` only where no other read any.
 pub(crate) fn most_seen(counts: &[u64]) -> usize {
     let plain = ALL.len() - 1;
-    let structured = (0..plain).rev().max_by_key(|format| counts[*format]);
+    let structured = (0..counts.len()).rev().filter(|format| *format != plain).max_by_key(|format| counts[*format]);
     structured.filter(|format| counts[*format] > 0).unwrap_or(plain)
 }
 

@@ -40,7 +40,6 @@ static MORE_NUMBERS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?:^|[-._])
 
 /// The sets that paths form, as indexes into them: each with its oldest file first, which is dates ascending, then numbers descending,
 /// then the bare name. A file that belongs to no other is a set of one. Sets come in the order of their first file.
-#[cfg_attr(not(test), allow(dead_code, reason = "for the engine, which reads files as they come yet"))]
 pub(crate) fn sets(names: &[String]) -> Vec<Vec<usize>> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut sets: Vec<Vec<(Age, usize)>> = Vec::new();
