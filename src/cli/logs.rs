@@ -55,8 +55,8 @@ pub struct AnalyzeArgs {
     /// How the error patterns match: at token boundaries, or as in the specification
     #[arg(long, value_enum, default_value = "default")]
     patterns: PatternsArg,
-    /// Threads that read and count, 1 to 64 [default: one a processor, 8 at most]
-    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
+    /// Threads that read and count, 1 to 16 [default: one a processor, 8 at most]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
     threads: Option<u8>,
 }
 
@@ -96,8 +96,8 @@ pub struct TemplatesArgs {
     /// Rows of the table
     #[arg(long, default_value_t = 50, conflicts_with = "assign")]
     top: usize,
-    /// Threads that read and count, 1 to 64 [default: one a processor, 8 at most]
-    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
+    /// Threads that read and count, 1 to 16 [default: one a processor, 8 at most]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
     threads: Option<u8>,
 }
 

@@ -114,7 +114,7 @@ impl Job {
             let outcome = self.read_once(plan, ready, limits, threads);
             let mut again = false;
             for (file, part) in ready.iter_mut().zip(&outcome.outcomes) {
-                again |= part.counts.disorder > SLACK && file.range.take().is_some();
+                again |= part.counts.disorder() > SLACK && file.range.take().is_some();
             }
             if !again || outcome.partial.is_some() {
                 return outcome;
@@ -294,7 +294,7 @@ fn end_of(ready: &mut [Ready], limits: &Limits<'_>) -> Option<Timestamp> {
 
 /// When nothing was in the window: what the log holds. Which call or command would see it, the faces say.
 fn hint(report: &Report) -> Option<String> {
-    if report.records_in_window > 0 || report.total_records == 0 {
+    if report.records_in_window > 0 || report.total_records == 0 && report.span.is_none() {
         return None;
     }
     let told = match &report.span {

@@ -15,7 +15,7 @@ use super::{
     Progress,
     blocks::{Block, Bytes, Ended, Feed, Limits},
     formats::LineReader,
-    groups::{Groups, MOST_KEYS_OF_A_PART},
+    groups::{Groups, MOST_BYTES_OF_A_PART},
     tally::{Counter, FileCounts, Of, Plan, Tally},
     years::Years,
 };
@@ -109,7 +109,7 @@ impl Engine<'_> {
             let Mine { reader, counts } =
                 mine[index].get_or_insert_with(|| Mine { reader: part.reader.clone(), counts: FileCounts::new(part.reader.formats()) });
             counter.block(&block, Of { index: u32::try_from(index).unwrap_or(u32::MAX), reader, years: &part.years, counts });
-            if counter.tally.groups.keys() > MOST_KEYS_OF_A_PART {
+            if counter.tally.groups.bytes() > MOST_BYTES_OF_A_PART {
                 lock(&shared.groups).take(&mut counter.tally.groups);
             }
             if let Some(progress) = self.progress {

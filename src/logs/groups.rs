@@ -13,14 +13,17 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use super::{insight::trace, level::Level, mine, pulse::Pulse, time::Nanos};
 use crate::types::{bound::cut, redact::Redactor};
 
-/// More masked messages are not told apart.
-const MOST_KEYS: usize = 8_192;
+/// Masked messages are told apart as long as they and what is kept of them take no more than this: 7,000 of usual length.
+const MOST_BYTES: usize = 8 << 20;
 
-/// Of those that are not, more outlines are not told apart.
-const MOST_OUTLINES: usize = 1_024;
+/// Of those that are not, outlines are told apart up to this.
+const MOST_OUTLINE_BYTES: usize = 1 << 20;
 
-/// A part of the work hands its keys on when it holds this many.
-pub(crate) const MOST_KEYS_OF_A_PART: usize = 2_048;
+/// A part of the work hands its keys on when they take this much.
+pub(crate) const MOST_BYTES_OF_A_PART: usize = 512 << 10;
+
+/// What is kept of a group takes about as much: a function of the key alone, so that what is kept does not depend on what came first.
+const GROUP_BYTES: usize = 1 << 10;
 
 /// Of longer messages only the beginning makes the sample.
 const LONGEST_SAMPLE_BYTES: usize = 512;
@@ -131,8 +134,11 @@ impl Group {
         if self.sample.as_ref().is_none_or(|(place, _)| seen.place < *place) {
             self.sample = Some((seen.place, sample(seen.message, redactor)));
         }
-        if let Some(logger) = seen.logger {
-            self.add_logger(seen.place, &logger[..logger.len().min(LONGEST_LOGGER_BYTES)]);
+        match seen.logger {
+            Some(logger) if logger.len() <= LONGEST_LOGGER_BYTES => self.add_logger(seen.place, logger),
+            // Redacted before it is cut, like a sample.
+            Some(logger) => self.add_logger(seen.place, cut(&redactor.redact(&String::from_utf8_lossy(logger)), LONGEST_LOGGER_BYTES).as_bytes()),
+            None => {}
         }
     }
 
@@ -188,14 +194,16 @@ fn sample(message: &[u8], redactor: &Redactor) -> Box<str> {
 #[derive(Debug)]
 struct Table {
     groups: HashMap<Box<[u8]>, Box<Group>>,
-    most: usize,
+    /// What the groups take.
+    bytes: usize,
+    most_bytes: usize,
     /// Keys with a larger hash are not kept any more.
     limit: u64,
 }
 
 impl Table {
-    fn new(most: usize) -> Self {
-        Self { groups: HashMap::new(), most, limit: u64::MAX }
+    fn new(most_bytes: usize) -> Self {
+        Self { groups: HashMap::new(), bytes: 0, most_bytes, limit: u64::MAX }
     }
 
     /// Adds to the group of a key; gives back what is not kept.
@@ -203,6 +211,7 @@ impl Table {
         if let Some(known) = self.groups.get_mut(&key) {
             known.merge(*group);
         } else if rank(&key) <= self.limit {
+            self.bytes += cost(&key);
             self.groups.insert(key, group);
         } else {
             return Some((key, group));
@@ -210,24 +219,42 @@ impl Table {
         None
     }
 
-    /// Removes the keys beyond the limit, if there are `slack` too many. Rarely, so that it costs little a key.
+    /// Removes the keys with the largest hashes until the others fit, if they exceed what they may take by more than `slack`. Rarely, so
+    /// that it costs little a key. A key that is kept in the end was among the smallest at all times before.
     fn prune(&mut self, slack: usize) -> Vec<(Box<[u8]>, Box<Group>)> {
-        if self.groups.len() <= self.most + slack {
+        if self.bytes <= self.most_bytes + slack {
             return Vec::new();
         }
-        let mut ranks: Vec<u64> = self.groups.keys().map(|key| rank(key)).collect();
-        let (_, limit, _) = ranks.select_nth_unstable(self.most - 1);
-        self.limit = *limit;
+        let mut ranks: Vec<(u64, usize)> = self.groups.keys().map(|key| (rank(key), cost(key))).collect();
+        ranks.sort_unstable();
+        self.bytes = 0;
+        for (rank, cost) in ranks {
+            if self.bytes + cost > self.most_bytes {
+                self.limit = rank - 1;
+                break;
+            }
+            self.bytes += cost;
+        }
         let limit = self.limit;
         self.groups.extract_if(|key, _| rank(key) > limit).collect()
     }
+
+    fn drain(&mut self) -> impl Iterator<Item = (Box<[u8]>, Box<Group>)> {
+        self.bytes = 0;
+        self.groups.drain()
+    }
+}
+
+fn cost(key: &[u8]) -> usize {
+    key.len() + GROUP_BYTES
 }
 
 /// The order in which keys are kept: the same in every run and on every thread.
 fn rank(key: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
-    hasher.finish()
+    // Never 0, so that there is a number below each.
+    hasher.finish().max(1)
 }
 
 /// The groups while reading.
@@ -247,7 +274,7 @@ pub(crate) struct Groups {
 impl Groups {
     /// None yet, over time in buckets of `bucket` seconds or automatic ones.
     pub(crate) fn new(bucket: Option<i64>) -> Self {
-        let (exact, outlines) = (Table::new(MOST_KEYS), Table::new(MOST_OUTLINES));
+        let (exact, outlines) = (Table::new(MOST_BYTES), Table::new(MOST_OUTLINE_BYTES));
         Self { exact, outlines, other: [0; 4], bucket, scratch: Vec::new(), key: Vec::new() }
     }
 
@@ -263,7 +290,11 @@ impl Groups {
         {
             self.key.push(TRACE);
             trace.write_key(&mut self.key);
-            self.key.truncate(masked + LONGEST_TRACE_BYTES);
+            if self.key.len() > masked + LONGEST_TRACE_BYTES {
+                // At a blank: half of a word could be half of a secret, which nothing knows any more.
+                let end = memchr::memrchr(b' ', &self.key[masked..masked + LONGEST_TRACE_BYTES]).unwrap_or(1);
+                self.key.truncate(masked + end);
+            }
         }
         if let Some(group) = self.exact.groups.get_mut(self.key.as_slice()) {
             group.add(seen, redactor);
@@ -273,7 +304,7 @@ impl Groups {
         group.trace = self.key.get(masked + 1..).map(Into::into);
         group.add(seen, redactor);
         self.insert(self.key.as_slice().into(), group);
-        self.prune(MOST_KEYS);
+        self.prune(MOST_BYTES / 2);
     }
 
     fn insert(&mut self, key: Box<[u8]>, group: Box<Group>) {
@@ -292,26 +323,26 @@ impl Groups {
         for (key, group) in self.exact.prune(slack) {
             self.insert_outline(outline(&key), group);
         }
-        for (_, group) in self.outlines.prune(slack.min(MOST_OUTLINES)) {
+        for (_, group) in self.outlines.prune(slack.min(MOST_OUTLINE_BYTES)) {
             self.other[group.class as usize] += group.count;
         }
     }
 
-    /// How many keys it holds.
-    pub(crate) fn keys(&self) -> usize {
-        self.exact.groups.len() + self.outlines.groups.len()
+    /// What it holds takes about so much.
+    pub(crate) fn bytes(&self) -> usize {
+        self.exact.bytes + self.outlines.bytes
     }
 
     /// Adds the groups of another part of the input, and empties that part.
     pub(crate) fn take(&mut self, part: &mut Self) {
-        for (key, group) in part.exact.groups.drain() {
+        for (key, group) in part.exact.drain() {
             self.insert(key, group);
         }
-        for (key, group) in part.outlines.groups.drain() {
+        for (key, group) in part.outlines.drain() {
             self.insert_outline(key, group);
         }
         self.other.iter_mut().zip(&mut part.other).for_each(|(all, part)| *all += std::mem::take(part));
-        self.prune(MOST_KEYS);
+        self.prune(MOST_BYTES / 2);
         // What is not kept here need not be carried here.
         part.exact.limit = self.exact.limit;
         part.outlines.limit = self.outlines.limit;
@@ -323,6 +354,13 @@ impl Groups {
         let mut keys: Vec<(Box<[u8]>, Group)> = self.exact.groups.into_iter().map(|(key, group)| (key, *group)).collect();
         keys.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let clusters = Clusters::new(&keys);
+        // Only who groups all records asks which message is of which group.
+        let masks: Vec<(Box<[u8]>, u32)> = keys
+            .iter()
+            .zip(&clusters.of)
+            .filter(|((_, group), _)| group.class == Class::Any)
+            .map(|((key, _), cluster)| (mask_of(key).into(), *cluster))
+            .collect();
         let mut merged: HashMap<Kin, Group> = HashMap::new();
         let mut add = |cluster: u32, group: Group| match merged.entry((group.class, cluster, group.trace.clone())) {
             Entry::Occupied(mut known) => known.get_mut().merge(group),
@@ -342,7 +380,9 @@ impl Groups {
         groups.sort_by(|(a, _, x), (b, _, y)| y.count.cmp(&x.count).then_with(|| x.place().cmp(&y.place())).then_with(|| a.cmp(b)));
         let of_cluster = groups.iter().enumerate().filter_map(|(at, (_, cluster, _))| cluster.map(|cluster| (cluster, at))).collect();
         let groups = groups.into_iter().map(|(template, _, group)| (template, group)).collect();
-        Grouped { groups, other: self.other, ids: clusters.ids(of_cluster) }
+        let of_cluster: HashMap<u32, usize> = of_cluster;
+        let ids = masks.into_iter().filter_map(|(mask, cluster)| of_cluster.get(&cluster).map(|id| (mask, *id))).collect();
+        Grouped { groups, other: self.other, ids }
     }
 }
 
@@ -357,8 +397,6 @@ type Kin = (Class, u32, Option<Box<[u8]>>);
 
 /// What the miner made of sorted keys.
 struct Clusters {
-    /// By mask, sorted: its cluster.
-    masks: Vec<(Box<[u8]>, u32)>,
     /// By key.
     of: Vec<u32>,
     templates: Vec<String>,
@@ -374,9 +412,8 @@ impl Clusters {
             same
         });
         let mine::Clusters { of, templates } = mine::cluster(&masks);
-        let masks: Vec<(Box<[u8]>, u32)> = masks.into_iter().zip(of).map(|((mask, _), cluster)| (mask.into(), cluster)).collect();
-        let find = |mask: &[u8]| masks.binary_search_by(|(known, _)| (**known).cmp(mask)).map_or(0, |at| masks[at].1);
-        Self { of: keys.iter().map(|(key, _)| find(mask_of(key))).collect(), masks, templates }
+        let find = |mask: &[u8]| masks.binary_search_by(|(known, _)| (*known).cmp(mask)).map_or(0, |at| of[at]);
+        Self { of: keys.iter().map(|(key, _)| find(mask_of(key))).collect(), templates }
     }
 
     /// The cluster that all keys of an outline belong to; none where they belong to several.
@@ -389,11 +426,6 @@ impl Clusters {
             }
         }
         of_outline
-    }
-
-    /// The number of a mask's group.
-    fn ids(self, of_cluster: HashMap<u32, usize>) -> HashMap<Box<[u8]>, usize> {
-        self.masks.into_iter().filter_map(|(mask, cluster)| of_cluster.get(&cluster).map(|id| (mask, *id))).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     engine::Part,
     formats::{LineReader, Own},
     input::{Input, Stream},
-    seek::{self, Range, Seeker},
+    seek::{self, Range, SLACK, Seeker},
     sources::file::Opened,
     time::Nanos,
     window::Window,
@@ -23,6 +23,9 @@ const HEAD_BYTES: usize = 64 << 10;
 /// How much of a file's end is searched for its last timestamp.
 const TAIL_BYTES: u64 = 64 << 10;
 
+/// No log was written before 1990, in seconds since 1970.
+const EARLIEST_WRITTEN: i64 = 631_152_000;
+
 /// A file, ready to be read.
 pub(crate) struct Ready {
     /// As it is shown.
@@ -30,14 +33,15 @@ pub(crate) struct Ready {
     pub(crate) input: Input,
     pub(crate) reader: LineReader,
     probes: Vec<Probe>,
+    disordered: bool,
     years: Years,
     /// When it was last written to, or now.
-    pub(crate) written: Timestamp,
+    written: Timestamp,
     /// The first time in it.
     pub(crate) first: Option<Nanos>,
     /// The first and last time, where the last can be known without reading all of it.
     pub(crate) span: Option<(Nanos, Nanos)>,
-    /// Its times ascend, as far as it was looked at. Only looked at for a bounded window.
+    /// Its times ascend, as far as it was looked at: a plain file at many places and only for a bounded window, others at their beginning.
     pub(crate) sorted: bool,
     /// The part that is read; none: all.
     pub(crate) range: Option<Range>,
@@ -49,12 +53,14 @@ impl Ready {
     /// # Errors
     /// Why the file cannot be read at all.
     pub(crate) fn new(opened: Opened, zone: TimeZone, own: &Arc<[Own]>, now: Timestamp, limits: &Limits<'_>) -> io::Result<Self> {
-        let written = opened.modified.unwrap_or(now).min(now);
+        // What was unpacked or built reproducibly bears a date that means nothing.
+        let written = opened.modified.filter(|at| at.as_second() > EARLIEST_WRITTEN).unwrap_or(now).min(now);
         let input = Input::new(opened.file, opened.bytes)?;
         let head = head(&input);
         let reader = LineReader::detect_with(&head, zone, own);
         let (probes, years) = (Vec::new(), Years::default());
-        let mut ready = Self { path: opened.path, input, reader, probes, years, written, first: None, span: None, sorted: false, range: None };
+        let mut ready =
+            Self { path: opened.path, input, reader, probes, disordered: false, years, written, first: None, span: None, sorted: false, range: None };
         ready.look_around(&head, limits);
         Ok(ready)
     }
@@ -67,23 +73,33 @@ impl Ready {
     fn look_around(&mut self, head: &[u8], limits: &Limits<'_>) {
         let mut reader = self.reader.clone();
         if let Some(bytes) = self.seekable_bytes() {
-            self.probes = Seeker::new(&self.input, bytes, reader.clone()).probes();
+            let mut seeker = Seeker::new(&self.input, bytes, reader.clone());
+            self.probes = seeker.probes();
+            self.disordered = seeker.disordered;
         } else if reader.is_yearless() {
             self.probes = stream_probes(&self.input, &mut reader, limits);
         } else {
-            self.probes = Probe::first(head, 0, &mut reader).into_iter().collect();
+            self.probes = Probe::all(head, 0, &mut reader);
         }
         if reader.is_yearless() {
             self.years = Years::new(&self.probes, self.written, &mut reader);
         }
         self.first = self.first_time(&mut reader);
         self.span = self.first.zip(self.last_time(&mut reader));
+        if self.seekable_bytes().is_none() {
+            // Of what cannot be looked at anywhere, the beginning must do.
+            let times: Option<Vec<Nanos>> = self.probes.iter().map(|probe| self.time(probe, &mut reader)).collect();
+            self.sorted = times.is_some_and(|times| times.len() > 1 && times.is_sorted_by(|a, b| *b >= a.saturating_sub(SLACK)));
+        }
     }
 
-    fn first_time(&mut self, reader: &mut LineReader) -> Option<Nanos> {
-        let probe = self.probes.first()?;
+    fn time(&self, probe: &Probe, reader: &mut LineReader) -> Option<Nanos> {
         self.years.from(probe.offset).enter(probe.offset, reader);
         time_of(probe.line(), reader)
+    }
+
+    fn first_time(&self, reader: &mut LineReader) -> Option<Nanos> {
+        self.probes.first().and_then(|probe| self.time(probe, reader))
     }
 
     /// Finds the last time of what can only be read from the front, by reading it.
@@ -110,7 +126,7 @@ impl Ready {
 
     /// Finds the part that a bounded window needs, if the file is sorted and large enough to be worth it.
     pub(crate) fn narrow(&mut self, window: &Window) {
-        let Some(bytes) = self.seekable_bytes().filter(|_| window.is_bounded()) else { return };
+        let Some(bytes) = self.seekable_bytes().filter(|_| window.is_bounded() && !self.disordered) else { return };
         let range = Seeker::new(&self.input, bytes, self.reader.clone()).range(&self.probes, &self.years, window);
         self.sorted = range.is_some();
         self.range = range.filter(|_| bytes > seek::LEAST_BYTES);

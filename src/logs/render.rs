@@ -20,7 +20,7 @@ use super::{
     tally::{FileCounts, Matches, Plan, Tally},
     time::{Nanos, SECOND, show},
     timeline::Counts,
-    window::Anchor,
+    window::{Anchor, Window},
 };
 use crate::types::{
     bound::cut,
@@ -84,12 +84,13 @@ pub(crate) fn render(plan: &Plan, tally: Tally, places: &Places<'_>, frame: Fram
     let errors = tally.errors();
     let levels = LevelCounts::from(tally.levels);
     let in_window = tally.levels.iter().sum();
+    let before = Before::new(&tally, &plan.window, frame.span);
     let (width, buckets) = tally.timeline.finish();
     let dense = Dense::new(i64::try_from(width.as_secs()).unwrap_or(i64::MAX), &buckets);
     let baseline = tally.before_span.map(|(first, last)| Baseline { records: tally.before, first: show(first), last: show(last) });
     let grouped: Grouped = tally.groups.finish();
     let suspects = tally.suspects;
-    let lists = Lists { grouped: &grouped, dense: &dense, places, redactor: &plan.redactor, baseline: baseline.is_some() };
+    let lists = Lists { grouped: &grouped, dense: &dense, places, redactor: &plan.redactor, baseline: before };
     let [(top_errors, e), (top_warnings, w), (top_unlevelled, u)] =
         LISTS.map(|(class, name, most)| lists.list(class, name, most, [errors, levels.warning, suspects][class as usize]));
     let related =
@@ -99,7 +100,7 @@ pub(crate) fn render(plan: &Plan, tally: Tally, places: &Places<'_>, frame: Fram
         steps: steps::steps(&dense),
         silence: spikes::silence(&dense, frame.until.map(|until| until.div_euclid(SECOND))),
     };
-    let new = baseline.is_some().then(|| new_errors(&grouped));
+    let new = before.map(|before| new_errors(&grouped, before));
     let recommendations = recommend(plan, &tally.patterns, &dense, [in_window, errors], new, &found, &frame);
     let patterns = plan.patterns.names().iter().cloned().zip(tally.patterns.iter().map(|matches| matches.count)).collect();
     let rest = |total: u64, top: &[MessageGroup]| total - top.iter().map(|group| group.count).sum::<u64>();
@@ -144,9 +145,9 @@ struct Found {
 }
 
 /// Errors of groups that did not occur before the window.
-fn new_errors(grouped: &Grouped) -> Seen {
+fn new_errors(grouped: &Grouped, before: Before) -> Seen {
     let mut seen = Seen { groups: Some(0), ..Seen::default() };
-    for (_, group) in grouped.of(Class::Error).filter(|(_, group)| group.before == 0) {
+    for (_, group) in grouped.of(Class::Error).filter(|(_, group)| before.is_new(group) == Some(true)) {
         seen.count += group.count;
         seen.first = [seen.first, group.first].into_iter().flatten().min();
         seen.last = seen.last.max(group.last);
@@ -167,7 +168,10 @@ fn recommend(
     let of_pattern = |name: &str| {
         let at = plan.patterns.names().iter().position(|known| known == name);
         at.map_or_else(Seen::default, |at| {
-            let Matches { count, span, pulse } = &patterns[at];
+            let Matches { count, grave, span, pulse } = &patterns[at];
+            if frame.set == PatternSet::Default && *grave == 0 {
+                return Seen::default();
+            }
             Seen {
                 count: *count,
                 first: span.map(|span| span.0),
@@ -198,7 +202,34 @@ struct Lists<'a> {
     dense: &'a Dense,
     places: &'a Places<'a>,
     redactor: &'a Redactor,
-    baseline: bool,
+    baseline: Option<Before>,
+}
+
+/// How long was looked at before the window, and how long in it.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    before: Nanos,
+    within: Nanos,
+}
+
+/// A group that occurs at the same rate all the time would have occurred so often in what was read of the time before: by chance, not at
+/// all once in twenty times (e^-3).
+const LEAST_EXPECTED: f64 = 3.0;
+
+impl Before {
+    /// Of a stretch before the window, and the window as far as it has records.
+    fn new(tally: &Tally, window: &Window, span: Option<(Nanos, Nanos)>) -> Option<Self> {
+        let (first, _) = tally.before_span?;
+        let from = window.from?;
+        let last = span.map_or(from, |(_, last)| window.to.map_or(last, |to| to.min(last)));
+        Some(Self { before: from.saturating_sub(first), within: last.saturating_sub(from).max(SECOND) })
+    }
+
+    /// Whether the group did not occur before the window; none where too little was read of that time to say.
+    fn is_new(self, group: &Group) -> Option<bool> {
+        let expected = group.count as f64 * self.before as f64 / self.within as f64;
+        if group.before > 0 { Some(false) } else { (expected >= LEAST_EXPECTED).then_some(true) }
+    }
 }
 
 /// A group over time: its first moment, and its counts.
@@ -222,7 +253,7 @@ impl Lists<'_> {
             count: group.count,
             share_percent: advice::share(group.count, total),
             approximate: group.approximate,
-            new: self.baseline.then_some(group.before == 0),
+            new: self.baseline.and_then(|baseline| baseline.is_new(group)),
             first_seen: group.first.map(show),
             last_seen: group.last.map(show),
             level: group.level,

@@ -220,7 +220,7 @@ pub struct MessageGroup {
     /// Some of `count` were told by length, first and last word alone, because there were too many different messages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approximate: bool,
-    /// It does not occur in the `baseline`; absent when there is none.
+    /// It does not occur in the `baseline`, and at its rate would have; absent when too little of that time was read to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new: Option<bool>,
     /// RFC 3339.

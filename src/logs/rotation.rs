@@ -1,20 +1,11 @@
 //! Rotated logs: in which order files are read, and which need not be read at all.
 //!
-//! A file of a set ends before the next one of the set begins, and no file has records later than it was written. Of the plain files
-//! before a window only the last of each set is read, and of it the end, to know what is not new.
+//! A file of a set ends before the next one of the set begins. Of the plain files before a window only the last of each set is read, and
+//! of it the end, to know what is not new. A file whose times do not ascend, and a packed one that belongs to no set, is read.
 
 use std::mem;
 
-use super::{
-    prepare::Ready,
-    seek::SLACK,
-    sources::rotated,
-    time::{self, Nanos, SECOND},
-    window::Window,
-};
-
-/// Zones may be read wrongly by as much; a file is not left out because of its date of writing alone within this.
-const ZONES: Nanos = 26 * 3_600 * SECOND;
+use super::{prepare::Ready, seek::SLACK, sources::rotated, time::Nanos, window::Window};
 
 /// Puts the files of each set behind each other, the oldest first. Gives back the set of each file.
 pub(crate) fn order(ready: &mut Vec<Ready>) -> Vec<usize> {
@@ -68,15 +59,20 @@ pub(crate) fn leave_out(ready: &mut Vec<Ready>, set_of: &[usize], window: &Windo
 
 fn side(ready: &[Ready], set_of: &[usize], at: usize, window: &Window) -> Option<Side> {
     let file = &ready[at];
+    // Only where the times ascend do the first and last one say anything.
+    if !file.sorted {
+        return None;
+    }
     if file.input.is_seekable() {
-        // Only of a file that looks sorted do the first and last time say anything.
-        if !file.sorted {
-            return None;
-        }
         return outside(file.span.map(|span| span.0), file.span.map(|span| span.1), window);
     }
-    let next = ready.get(at + 1).filter(|_| set_of.get(at + 1) == Some(&set_of[at]));
-    let followed = next.and_then(|next| next.first);
-    let written = time::nanos(file.written).saturating_add(ZONES);
-    outside(file.first, followed.map_or(Some(written), |followed| Some(followed.min(written))), window)
+    // Of a packed file only the beginning is known. Its place in a set whose files follow each other says the rest.
+    let own = at;
+    let neighbour = |at: Option<usize>| at.and_then(|at| ready.get(at).filter(|_| set_of.get(at) == Some(&set_of[own]))).and_then(|file| file.first);
+    let (before, behind) = (neighbour(at.checked_sub(1)), neighbour(Some(at + 1)));
+    let follows = before.zip(file.first).is_none_or(|(before, first)| before <= first) && file.first.zip(behind).is_none_or(|(first, behind)| first <= behind);
+    if !follows || before.or(behind).is_none() {
+        return None;
+    }
+    outside(file.first, behind, window)
 }

@@ -20,13 +20,13 @@ use super::{
 pub(crate) const LEAST_BYTES: u64 = 1 << 20;
 
 /// How many places are looked at for the order of a file.
-pub(crate) const PROBES: u64 = 64;
+pub(crate) const PROBES: u64 = 128;
 
 /// Lines of a file that counts as sorted may be this much out of order: threads write late.
 pub(crate) const SLACK: Nanos = 10 * SECOND;
 
 /// How much is read before the window.
-const BEFORE_BYTES: u64 = 384 << 10;
+const BEFORE_BYTES: u64 = 224 << 10;
 
 /// A place is searched for down to this.
 const NEAR_BYTES: u64 = 16 << 10;
@@ -41,12 +41,14 @@ pub(crate) struct Seeker<'a> {
     bytes: u64,
     reader: LineReader,
     buffer: Vec<u8>,
+    /// The lines of a piece that was looked at were out of order.
+    pub(crate) disordered: bool,
 }
 
 impl<'a> Seeker<'a> {
     /// Of a seekable input with so many bytes.
     pub(crate) fn new(input: &'a Input, bytes: u64, reader: LineReader) -> Self {
-        Self { input, bytes, reader, buffer: Vec::new() }
+        Self { input, bytes, reader, buffer: Vec::new(), disordered: false }
     }
 
     /// Evenly spread lines with a time; of a small file all of them. Fewer where none is found.
@@ -75,7 +77,9 @@ impl<'a> Seeker<'a> {
             // The first line is torn, and so may the last be.
             let start = if offset == 0 { 0 } else { memchr::memchr(b'\n', &self.buffer).map_or(self.buffer.len(), |at| at + 1) };
             let end = if complete { self.buffer.len() } else { memchr::memrchr(b'\n', &self.buffer).map_or(start, |at| at + 1) };
-            let found = self.buffer.get(start..end).and_then(|lines| Probe::first(lines, offset + start as u64, &mut self.reader));
+            let found = self.buffer.get(start..end).map(|lines| Probe::all(lines, offset + start as u64, &mut self.reader)).unwrap_or_default();
+            self.disordered |= found.windows(2).any(|pair| pair[0].is_after(&pair[1]));
+            let found = found.into_iter().next();
             if found.is_some() || complete || bytes >= LONGEST_LOOK_BYTES {
                 return found;
             }
@@ -98,7 +102,7 @@ impl<'a> Seeker<'a> {
             return None;
         }
         let times: Vec<Nanos> = probes.iter().map(|probe| self.time(probe, years)).collect::<Option<_>>()?;
-        if !times.is_sorted_by(|a, b| *b >= a.saturating_sub(SLACK)) {
+        if self.disordered || !times.is_sorted_by(|a, b| *b >= a.saturating_sub(SLACK)) {
             return None;
         }
         let start = match window.from {

@@ -56,9 +56,17 @@ pub(crate) struct FileCounts {
     /// Lines at its beginning that go on with a record of an earlier file.
     pub(crate) fragments: u64,
     /// The most that a record is earlier than one before it, within a block.
-    pub(crate) disorder: Nanos,
-    /// Number of a block and its lines, with those that were read over before it.
-    pub(crate) lines: Vec<(u32, u64)>,
+    disorder: Nanos,
+    blocks: Vec<BlockCounts>,
+}
+
+/// What is kept of each block, because it says something only beside the others.
+#[derive(Debug, Clone, Copy)]
+struct BlockCounts {
+    number: u32,
+    /// With those that were read over before it.
+    lines: u64,
+    span: Option<(Nanos, Nanos)>,
 }
 
 impl FileCounts {
@@ -85,13 +93,25 @@ impl FileCounts {
         self.formats.iter_mut().zip(other.formats).for_each(|(a, b)| *a += b);
         self.fragments += other.fragments;
         self.disorder = self.disorder.max(other.disorder);
-        self.lines.extend(other.lines);
+        self.blocks.extend(other.blocks);
     }
 
     /// The number, from 1, of a line of a block.
     pub(crate) fn line(&self, block: u32, line: u32) -> u64 {
-        let before: u64 = self.lines.iter().filter(|(number, _)| *number < block).map(|(_, lines)| lines).sum();
+        let before: u64 = self.blocks.iter().filter(|known| known.number < block).map(|known| known.lines).sum();
         before + u64::from(line) + 1
+    }
+
+    /// The most that a record is earlier than one before it.
+    pub(crate) fn disorder(&self) -> Nanos {
+        let mut blocks: Vec<BlockCounts> = self.blocks.clone();
+        blocks.sort_unstable_by_key(|block| block.number);
+        let (mut latest, mut most) = (Nanos::MIN, self.disorder);
+        for (first, last) in blocks.into_iter().filter_map(|block| block.span) {
+            most = most.max(latest.saturating_sub(first));
+            latest = latest.max(last);
+        }
+        most
     }
 }
 
@@ -107,14 +127,17 @@ pub(crate) fn both(a: Option<(Nanos, Nanos)>, b: Option<(Nanos, Nanos)>) -> Opti
 #[derive(Debug, Clone)]
 pub(crate) struct Matches {
     pub(crate) count: u64,
+    /// Of these the ones that are warnings, errors, or without a level: what says that all is well is no trouble.
+    pub(crate) grave: u64,
     /// From the first to the last of those with a time.
     pub(crate) span: Option<(Nanos, Nanos)>,
     pub(crate) pulse: Pulse,
 }
 
 impl Matches {
-    fn add(&mut self, time: Option<Nanos>) {
+    fn add(&mut self, time: Option<Nanos>, level: Option<Level>) {
         self.count += 1;
+        self.grave += u64::from(level.is_none_or(|level| level >= Level::Warning));
         if let Some(time) = time {
             self.span = both(self.span, Some((time, time)));
             self.pulse.add(time);
@@ -123,6 +146,7 @@ impl Matches {
 
     fn merge(&mut self, other: Self) {
         self.count += other.count;
+        self.grave += other.grave;
         self.span = both(self.span, other.span);
         self.pulse.merge(other.pulse);
     }
@@ -148,7 +172,7 @@ impl Tally {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             levels: [0; NO_LEVEL + 1],
-            patterns: vec![Matches { count: 0, span: None, pulse: Pulse::new(plan.bucket) }; plan.patterns.names().len()],
+            patterns: vec![Matches { count: 0, grave: 0, span: None, pulse: Pulse::new(plan.bucket) }; plan.patterns.names().len()],
             timeline: Timeline::new(plan.bucket),
             groups: Groups::new(plan.bucket),
             before: 0,
@@ -200,7 +224,7 @@ impl<'p> Counter<'p> {
     pub(crate) fn block(&mut self, block: &Block, file: Of<'_>) {
         let Of { index, reader, years, counts } = file;
         self.hits.begin();
-        let mut latest = Nanos::MIN;
+        let (mut latest, mut span) = (Nanos::MIN, None);
         let (plan, tally, hits) = (self.plan, &mut self.tally, &mut self.hits);
         let mut each = |folded: &Folded<'_>| {
             let time = folded.record.time;
@@ -208,6 +232,7 @@ impl<'p> Counter<'p> {
             if let Some(time) = time {
                 counts.disorder = counts.disorder.max(latest.saturating_sub(time));
                 latest = latest.max(time);
+                span = both(span, Some((time, time)));
             }
             let place = || Place {
                 file: index,
@@ -224,7 +249,7 @@ impl<'p> Counter<'p> {
         };
         let Lost { lines, fragments } = self.folder.block(block, reader, years, &mut each);
         counts.fragments += fragments;
-        counts.lines.push((u32::try_from(block.number).unwrap_or(u32::MAX), block.skipped_lines + lines));
+        counts.blocks.push(BlockCounts { number: u32::try_from(block.number).unwrap_or(u32::MAX), lines: block.skipped_lines + lines, span });
     }
 }
 
@@ -238,7 +263,7 @@ impl Tally {
         let matched = matched(plan, folded, hits, block);
         let mut bits = matched;
         while bits != 0 {
-            self.patterns[bits.trailing_zeros() as usize].add(time);
+            self.patterns[bits.trailing_zeros() as usize].add(time, level);
             bits &= bits - 1;
         }
         if let Some(class) = class(plan, level, matched) {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::{
     blocks,
     formats::{Line, LineReader},
+    seek::SLACK,
     time::{self, Nanos, SECOND},
 };
 
@@ -33,9 +34,16 @@ const LONGEST_PROBE_BYTES: usize = 256;
 pub(crate) struct Probe {
     pub(crate) offset: u64,
     line: Vec<u8>,
+    /// Its time, in the year 1970 where it has none.
+    time: Nanos,
 }
 
 impl Probe {
+    /// Whether it is later than one behind it, by more than lines of a sorted file may be, and not because a year begins between them.
+    pub(crate) fn is_after(&self, behind: &Self) -> bool {
+        (SLACK + 1..10 * DISORDER).contains(&self.time.saturating_sub(behind.time))
+    }
+
     /// The line, cut.
     pub(crate) fn line(&self) -> &[u8] {
         &self.line
@@ -53,8 +61,8 @@ impl Probe {
 
     fn of(line: &[u8], offset: u64, reader: &mut LineReader) -> Option<Self> {
         reader.set_near(Some(0));
-        time_of(line, reader)?;
-        Some(Self { offset, line: line[..line.len().min(LONGEST_PROBE_BYTES)].to_vec() })
+        let time = time_of(line, reader)?;
+        Some(Self { offset, time, line: line[..line.len().min(LONGEST_PROBE_BYTES)].to_vec() })
     }
 }
 

@@ -31,7 +31,7 @@ fn parts_add_up_in_any_order_to_the_whole() {
     }
     let mut sum = Groups::new(None);
     parts.iter_mut().rev().for_each(|part| sum.take(part));
-    assert!(parts.iter().all(|part| part.keys() == 0));
+    assert!(parts.iter().all(|part| part.bytes() == 0));
     let want = shown(whole);
     assert_eq!(want.iter().map(|group| group.1).sum::<u64>(), 400);
     assert_eq!(shown(sum), want);
@@ -46,7 +46,7 @@ fn what_is_kept_of_too_many_does_not_depend_on_who_came_first() {
     let count = |order: &mut dyn Iterator<Item = usize>| {
         let mut groups = Groups::new(None);
         order.for_each(|at| groups.add(&seen(Class::Error, &messages[at], at as u64), &redactor));
-        assert!(groups.exact.groups.len() <= 2 * MOST_KEYS && groups.outlines.groups.len() <= 2 * MOST_OUTLINES);
+        assert!(groups.exact.bytes <= 2 * MOST_BYTES && groups.outlines.bytes <= 2 * MOST_OUTLINE_BYTES);
         let grouped = groups.finish();
         let sum: u64 = grouped.groups.iter().map(|(_, group)| group.count).sum();
         (sum, grouped.other(Class::Error), grouped.groups.into_iter().map(|(template, group)| (template, group.count)).collect::<Vec<_>>())
