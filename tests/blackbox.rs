@@ -29,6 +29,8 @@ mod log_limits;
 mod log_memory;
 #[path = "blackbox/log_reference.rs"]
 mod log_reference;
+#[path = "blackbox/log_scores.rs"]
+mod log_scores;
 #[path = "blackbox/mcp_stdio.rs"]
 mod mcp_stdio;
 #[path = "blackbox/recovery.rs"]

@@ -47,7 +47,7 @@ pub(crate) fn leave_out(ready: &mut Vec<Ready>, set_of: &[usize], window: &Windo
         let followed = set_of.get(at + 1) == Some(&set_of[at]) && sides[at + 1] == Some(Side::Before);
         match sides[at] {
             // Its end tells what is not new in the window.
-            Some(Side::Before) if file.sorted && !followed => kept.push(file),
+            Some(Side::Before) if file.input.is_seekable() && !followed => kept.push(file),
             Some(Side::Before) => left.push((file, "not read: it ends before the window")),
             Some(Side::After) => left.push((file, "not read: it begins after the window")),
             None => kept.push(file),

@@ -65,3 +65,20 @@ fn two_hundred_megabytes_of_ordinary_lines() {
     };
     check(fill, |report| assert!(report["files"][0]["bytes"].as_u64() >= Some(200_000_000), "{report:#}"));
 }
+
+#[test]
+fn sixty_thousand_different_errors_of_a_kilobyte() {
+    let fill = |file: &File| {
+        let mut dice = Dice::new(11);
+        let mut out = std::io::BufWriter::new(file);
+        for _ in 0..60_000 {
+            out.write_all(b"2026-11-20 10:00:00 [ERROR] db:").unwrap();
+            for _ in 0..125 {
+                let word: String = (0..3 + dice.roll(8)).map(|_| char::from(b'a' + u8::try_from(dice.roll(26)).unwrap())).collect();
+                write!(out, " {word}").unwrap();
+            }
+            out.write_all(b"\n").unwrap();
+        }
+    };
+    check(fill, |report| assert_eq!(report["error_count"], 60_000, "{report:#}"));
+}

@@ -16,15 +16,8 @@ fn beside(path: &str) -> Option<PathBuf> {
 
 /// The last line that a scorer prints about opsmedic.
 fn last_line(scorer: &Path, before: &[&str], data: &Path, command: &[&str]) -> String {
-    let output = Command::new("python3")
-        .arg(scorer)
-        .args(before)
-        .arg(data)
-        .arg(sandbox::binary())
-        .args(command)
-        .stdin(Stdio::null())
-        .output()
-        .expect("python3 runs");
+    let output =
+        Command::new("python3").arg(scorer).args(before).arg(data).arg(sandbox::BINARY).args(command).stdin(Stdio::null()).output().expect("python3 runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     println!("{text}");

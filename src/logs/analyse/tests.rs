@@ -168,6 +168,9 @@ fn log_text_is_untrusted_redacted_and_harmless() {
         trusted.for_each(|(key, value)| assert!(!value.to_string().contains("deadlock"), "{key}"));
     }
     let long = format!("2026-11-20 10:00:00 [ERROR] db: {} password=canary-secret\n", "x".repeat(290));
+    let name = format!("{{\"level\":\"error\",\"logger\":\"postgres://svc:{}@db/x\",\"msg\":\"boom\"}}\n", "hunterTwo".repeat(9));
+    let loggers = Log::new(name).analyse().top_errors[0].untrusted_loggers.clone();
+    assert!(!loggers.is_empty() && !loggers[0].contains("hunter"), "{loggers:?}");
     let sample = Log::new(long).analyse().top_errors[0].untrusted_sample.clone();
     assert!(sample.len() <= 300 && !sample.contains("cana"), "{sample}");
 }

@@ -126,3 +126,65 @@ fn too_many_different_messages_still_add_up_in_any_order() {
     assert_eq!((backward.error_groups, backward.ungrouped_errors), (forward.error_groups, forward.ungrouped_errors));
     assert!(forward.ungrouped_errors > 0);
 }
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_packed_file_is_left_out_only_where_its_set_proves_it() {
+    let text = text(20_000, 0);
+    let newest_first: String = text.lines().rev().fold(String::new(), |all, line| all + line + "\n");
+    let (from, to) = (30_000, 31_000);
+    for (text, written) in [(&newest_first, None), (&text, Some(1))] {
+        let log = Log::new(gzip(text));
+        if let Some(seconds) = written {
+            let file = std::fs::File::options().write(true).open(log.path()).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+        }
+        let report = analyse_with(&logs(utc(), BLOCK_BYTES), window(&log, from, to)).unwrap();
+        assert_eq!(report.records_in_window, naive(text, from, to).0);
+    }
+    // Three files that follow each other: only the middle one holds the window.
+    let third = text.len() / 3;
+    let ends: Vec<usize> = [third, 2 * third].map(|at| text[..at].rfind('\n').unwrap() + 1).into();
+    let log = Log::new(&text[ends[1]..]);
+    std::fs::write(format!("{}.1.gz", log.path()), gzip(&text[ends[0]..ends[1]])).unwrap();
+    std::fs::write(format!("{}.2.gz", log.path()), gzip(&text[..ends[0]])).unwrap();
+    let request = Request { paths: vec![format!("{}*", log.path())], ..window(&log, from, to) };
+    let report = analyse_with(&logs(utc(), BLOCK_BYTES), request).unwrap();
+    assert_eq!(report.records_in_window, naive(&text, from, to).0);
+    assert_eq!(report.files.iter().map(|file| file.bytes > 0).collect::<Vec<_>>(), [false, true, false], "{:?}", report.files);
+}
+
+#[test]
+fn steady_errors_are_not_called_new_for_want_of_a_look_back() {
+    let mut text = text(60_000, 0);
+    // Every six hours, since long before the window.
+    for hour in (3..50).step_by(6) {
+        let line = format!("{} [ERROR] mail: queue stuck again\n", at(hour * 3_600 + 20).strftime("%Y-%m-%d %H:%M:%S"));
+        let place = text.find(&at(hour * 3_600 + 20).strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or(text.len());
+        text.insert_str(place, &line);
+    }
+    let burst = "2026-11-22 01:30:20 [ERROR] disk: volume went away\n".repeat(900);
+    let place = text.find("2026-11-22 01:30:20").unwrap();
+    text.insert_str(place, &burst);
+    let log = Log::new(&text);
+    let report = analyse_with(&logs(utc(), BLOCK_BYTES), window(&log, 151_000, 190_000)).unwrap();
+    let new = |part: &str| report.top_errors.iter().find(|group| group.untrusted_template.contains(part)).unwrap().new;
+    assert_eq!((new("went away"), new("stuck"), new("deadlock")), (Some(true), None, Some(false)), "{:?}", report.baseline);
+}
+
+#[test]
+fn a_jump_back_at_the_edge_of_a_block_is_seen() {
+    let mut text = text(60_000, 0);
+    let late = text.lines().nth(33_000).unwrap().to_owned() + "\n";
+    let at_end = text.match_indices('\n').nth(35_000).unwrap().0 + 1;
+    text.insert_str(at_end, &late);
+    let log = Log::new(&text);
+    // Blocks of a line or two: nearly each jump lies between blocks.
+    let report = analyse_with(&logs(utc(), 90), window(&log, 90_000, 105_200)).unwrap();
+    assert_eq!((report.records_in_window, report.files[0].bytes), (naive(&text, 90_000, 105_200).0, text.len() as u64));
+}
