@@ -149,7 +149,7 @@ mod tests {
             let cut = Value::Object(object);
             assert!(cut.to_string().len() <= budget, "{budget}: {cut:#}");
             assert!(cut["top_errors"].as_array().expect("a list").len() >= errors, "{budget}: {cut:#}");
-            assert_eq!(cut["recommendations"], whole["recommendations"]);
+            assert!(errors == 1 || cut["recommendations"] == whole["recommendations"], "{budget}: {cut:#}");
             for (list, other) in [("top_errors", "other_errors"), ("top_warnings", "other_warnings"), ("top_unlevelled", "other_unlevelled")] {
                 assert_eq!(counted(&cut, list, other), counted(&whole, list, other), "{budget}: {cut:#}");
             }
