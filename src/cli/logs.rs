@@ -1,6 +1,6 @@
 //! `logs analyze` and `logs records`
 
-use std::{io::Write as _, ops::ControlFlow, sync::Arc};
+use std::{borrow::Cow, io::Write as _, ops::ControlFlow, sync::Arc};
 
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
@@ -199,8 +199,14 @@ fn show(report: &Report, services: &Services, out: &mut Out) -> std::io::Result<
     }
     let Some(hint) = &report.hint else { return Ok(()) };
     let window = report.span.as_ref().map_or_else(|| "--since all".to_owned(), |span| format!("--from {} --to {}", span.first, span.last));
-    let paths = report.files.iter().map(|f| f.untrusted_path.as_str()).take(3).collect::<Vec<_>>().join(" ");
+    let paths = report.files.iter().map(|f| shell_word(&f.untrusted_path)).take(3).collect::<Vec<_>>().join(" ");
     out.line(clean(&format!("{hint}. This would see it: opsmedic logs analyze {paths} {window}")))
+}
+
+/// The text as one word for a POSIX shell: the command is made to be copied, and anybody may have named the file.
+fn shell_word(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_./@%+=:,-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")).into() }
 }
 
 fn show_files(report: &Report, services: &Services, out: &mut Out) -> std::io::Result<()> {
@@ -380,4 +386,25 @@ fn templates(args: TemplatesArgs, services: &Services, out: &mut Out) -> Outcome
     let more = if hidden > 0 { format!("; {hidden} more with --top {}", report.templates.len()) } else { String::new() };
     out.title(format!("{} records, {} templates{more}", report.records, report.templates.len()))?;
     Ok(Exit::Fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_one_word_for_a_shell() {
+        for (path, word) in [
+            ("/var/log/app-1.log", "/var/log/app-1.log"),
+            ("a@b%c+d=e:f,g", "a@b%c+d=e:f,g"),
+            ("/var/log/my app.log", "'/var/log/my app.log'"),
+            ("$(reboot).log", "'$(reboot).log'"),
+            ("it's", r"'it'\''s'"),
+            ("~/x", "'~/x'"),
+            ("ü", "'ü'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(path), word);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{ToolError, budget, text};
+use super::{CutRules, ToolError, budget, text};
 use crate::{
     flows::{NextCall, Services, next},
     types::bound,
@@ -20,6 +20,8 @@ pub struct Answer {
     pub text: Option<String>,
     /// What to call next; the first three are kept.
     pub next_calls: Vec<NextCall>,
+    /// What goes first when the answer is too long.
+    pub cut: CutRules,
 }
 
 impl Answer {
@@ -29,13 +31,20 @@ impl Answer {
     /// `internal` when the body is no JSON object, which is a defect.
     pub fn new(headline: impl Into<String>, body: &impl Serialize) -> Result<Self, ToolError> {
         let body = serde_json::to_value(body).map_err(|e| ToolError::new("internal", e.to_string(), "report this defect"))?;
-        Ok(Self { headline: headline.into(), body, text: None, next_calls: Vec::new() })
+        Ok(Self { headline: headline.into(), body, text: None, next_calls: Vec::new(), cut: CutRules::default() })
     }
 
     /// Adds suggestions.
     #[must_use]
     pub fn next(mut self, calls: impl IntoIterator<Item = NextCall>) -> Self {
         self.next_calls.extend(calls);
+        self
+    }
+
+    /// Says what goes first when the answer is too long. Without it the longest list does.
+    #[must_use]
+    pub fn cut_first(mut self, rules: CutRules) -> Self {
+        self.cut = rules;
         self
     }
 }
@@ -65,7 +74,7 @@ pub(super) fn finish(services: &Services, scope: &str, answer: Answer) -> (Value
     let mut whole = Value::Object(object);
     services.clean(&mut whole);
     let Value::Object(mut object) = whole else { unreachable!("an object stays one") };
-    let cuts = budget::fit(&mut object, services.output_budget_bytes);
+    let cuts = budget::fit(&mut object, services.output_budget_bytes, answer.cut);
     object.insert("truncated".to_owned(), json!(cuts));
     let headline = services.clean_text(&answer.headline);
     let text = match answer.text {

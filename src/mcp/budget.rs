@@ -18,6 +18,26 @@ pub(super) struct Truncation {
     total: usize,
 }
 
+/// What a tool knows better about its answer than that the longest list is the first to go.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct CutRules {
+    /// Lists in the order in which they are shortened, each to one item, before anything else is.
+    pub first: &'static [&'static str],
+    /// Where counts of dropped items go.
+    pub moved: &'static [Moved],
+}
+
+/// A list whose dropped items are counted elsewhere, so that sums still add up.
+#[derive(Debug, Clone, Copy)]
+pub struct Moved {
+    /// The list.
+    pub list: &'static str,
+    /// The number that each of its items has.
+    pub count: &'static str,
+    /// The number of the answer to which those of dropped items are added.
+    pub to: &'static str,
+}
+
 /// Texts are not cut below this.
 const LEAST_TEXT_BYTES: usize = 120;
 /// What one entry about a truncation may take.
@@ -25,8 +45,8 @@ const ENTRY_BYTES: usize = 120;
 /// More than this many cuts, and the answer is not worth giving in parts.
 const MOST_CUTS: usize = 200;
 
-/// Shortens `object` until it is at most `budget` bytes as JSON.
-pub(super) fn fit(object: &mut Map<String, Value>, budget: usize) -> Vec<Truncation> {
+/// Shortens `object` until it is at most `budget` bytes as JSON: the lists that `rules` name, in that order, then whatever is longest.
+pub(super) fn fit(object: &mut Map<String, Value>, budget: usize, rules: CutRules) -> Vec<Truncation> {
     let mut cuts: Vec<Truncation> = Vec::new();
     for _ in 0..MOST_CUTS {
         let room = budget.saturating_sub(cuts.len() * ENTRY_BYTES + 40);
@@ -34,19 +54,37 @@ pub(super) fn fit(object: &mut Map<String, Value>, budget: usize) -> Vec<Truncat
         if size <= room {
             break;
         }
-        let mut longest = None;
-        for (key, value) in object.iter().filter(|(key, _)| *key != "next_calls") {
-            longest_in(value, key.clone(), &mut longest);
-        }
-        let Some((_, path)) = longest else { break };
+        let named = rules.first.iter().find(|path| at_path(object, path).is_some_and(|list| list.as_array().is_some_and(|items| items.len() > 1)));
+        let Some(path) = named.map(|path| (*path).to_owned()).or_else(|| longest(object)) else { break };
+        let moved = rules.moved.iter().find(|moved| moved.list == path);
+        let before = moved.map(|moved| sum(object, moved));
         let Some(place) = at_path(object, &path) else { break };
         let (kept, total) = shorten(place, size - room);
+        if let (Some(moved), Some(before)) = (moved, before) {
+            let there = object.get(moved.to).and_then(Value::as_u64).unwrap_or(0);
+            let dropped = before.saturating_sub(sum(object, moved));
+            object.insert(moved.to.to_owned(), there.saturating_add(dropped).into());
+        }
         match cuts.iter_mut().find(|c| c.path == path) {
             Some(cut) => cut.kept = kept,
             None => cuts.push(Truncation { path, kept, total }),
         }
     }
     cuts
+}
+
+fn sum(object: &Map<String, Value>, moved: &Moved) -> u64 {
+    let items = object.get(moved.list).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    items.iter().filter_map(|item| item.get(moved.count)?.as_u64()).fold(0, u64::saturating_add)
+}
+
+/// The path of what can save most.
+fn longest(object: &Map<String, Value>) -> Option<String> {
+    let mut longest = None;
+    for (key, value) in object.iter().filter(|(key, _)| *key != "next_calls") {
+        longest_in(value, key.clone(), &mut longest);
+    }
+    longest.map(|(_, path)| path)
 }
 
 fn size(value: &impl Serialize) -> usize {
@@ -115,7 +153,7 @@ mod tests {
         fn everything_fits(lists in proptest::collection::vec(proptest::collection::vec("[a-z\"\\\\]{0,400}", 0..60), 1..5)) {
             let mut object: Map<String, Value> = lists.iter().enumerate().map(|(i, l)| (format!("list{i}"), serde_json::json!(l))).collect();
             let before = object.clone();
-            let cuts = fit(&mut object, 4_096);
+            let cuts = fit(&mut object, 4_096, CutRules::default());
             let mut whole = object.clone();
             whole.insert("truncated".to_owned(), serde_json::json!(cuts));
             proptest::prop_assert!(size(&whole) <= 4_096);

@@ -14,6 +14,7 @@ mod stdio;
 mod text;
 pub mod tools;
 
+pub use budget::{CutRules, Moved};
 pub use error::ToolError;
 pub use server::{Server, describe};
 pub use stdio::serve;

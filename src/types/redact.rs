@@ -25,23 +25,48 @@ const LEAST_EXACT_BYTES: usize = 6;
 /// Percent-encoding as most encoders do it: the unreserved characters of RFC 3986 stay.
 const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// One rule a line; `keep` is what of the match stays in front of the mask, `tail` what stays behind.
+/// Names before a value that is a secret.
+const KEYS: &str = r"(?:pgpassword|redis_?password|[a-z_-]*passw(?:or)?d|passphrase|pass|pwd|pw|[a-z_-]*secret(?:[_-]?key)?|(?:access|auth|refresh|id|api|session|csrf)[_-]?token|token|(?:api|access|private|secret|account|signing|encryption)[_-]?key|credentials?|session[_-]?id|sig)";
+
+/// A value in quotes, without the closing one, which may be missing: to the end of the line then. In front the form that quotes have inside of
+/// a JSON string, where a backslash ends the value unless there are two.
+/// What begins like the text between two strings (`"password:", "x"`) is none.
+const QUOTED: &str = r#"\\+"(?:[^"\\\r\n]|\\{2}\\?[^\r\n])+|\\+'(?:[^'\\\r\n]|\\{2}\\?[^\r\n])+|"(?:[^"\\\s,;)}\]]|\\[^\r\n]|[,;)}\]][[:alnum:]])(?:[^"\\\r\n]|\\[^\r\n])*|'(?:[^'\\\s,;)}\]]|\\[^\r\n]|''|[,;)}\]][[:alnum:]])(?:[^'\\\r\n]|\\[^\r\n]|'')*"#;
+
+/// What may stand in a command line between a program and its option. Bounded: a line full of program names would cost quadratic time.
+const WITHIN: &str = "[ -:<-{}~]{0,200}?";
+
+/// One rule a line: of a match, the first group stays in front of the mask, the second behind it.
 static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
     let rules = [
-        r"(?P<pem>-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
-        r"(?P<dsn>\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/@:'\x22]*:)[^\s'\x22]+(?P<at>@)",
-        r"(?P<user>\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://)[^\s/@:'\x22]{16,}(?P<at2>@)",
-        r"(?P<cookie>(?i:\b(?:set-)?cookie\x22?\s*[:=]\s*))[^\r\n]+",
-        r"(?P<header>(?i:\bauthorization\x22?\s*[:=]\s*\x22?))[^\r\n\x22,]+",
-        r"(?P<scheme>(?i:\b(?:bearer|basic):?\s+))[A-Za-z0-9._~+/=-]{8,}",
-        r"(?P<auth>\bAUTH\s+)(?:\S+\s+)?\S{6,}",
-        r#"(?P<pair>(?i:(?:\b|_)(?:pgpassword|redis_?password|[a-z_-]*passw(?:or)?d|passphrase|pass|pwd|pw|[a-z_-]*secret(?:[_-]?key)?|(?:access|auth|refresh|id|api|session|csrf)[_-]?token|token|(?:api|access|private|secret|account|signing|encryption)[_-]?key|credentials?|session[_-]?id|sig))(?:["'\\]*\s*[:=]\s*["'\\]*|\s+is\s+))[^\s"',;&)}\]]{3,}"#,
-        r#"(?P<flag>(?i:(?:^|[\s"'])--?(?:[a-z-]*passw(?:or)?d|passphrase|[a-z-]*token|[a-z-]*secret|[a-z-]*api-?key)["']?(?:\s*[,=]\s*|\s+)["']?))[^\s"',\]]{3,}"#,
+        r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
+        // What everybody speaks of and is no key: all of the match stays.
+        r"(/etc/passwd\b|\bchpasswd\b|\bpasswd:chauthtok\b|\busing password: (?:YES|NO)\b)",
+        r"(\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/@:'\x22]*:)[^\s'\x22]+(@)",
+        r"(\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://)[^\s/@:'\x22]{16,}(@)",
+        r"((?i:\b(?:set-)?cookie\x22?\s*[:=]\s*))[^\r\n]+",
+        r"((?i:\b(?:authorization[\x22\\]*\s*[:=]\s*[\x22\\]*)?digest\s[ -~]{0,400}?\bresponse=))(?:<quoted>|[^\s\x22',]+)",
+        r"((?i:\bauthorization\x22?\s*[:=]\s*\x22?))[^\r\n\x22,]+",
+        r"((?i:\b(?:bearer|basic):?\s+))[A-Za-z0-9._~+/=-]{8,}",
+        r"(\bAUTH\s+)(?:\S+\s+)?\S{6,}",
+        r#"((?i:(?:\b|_)<keys>["'\\]*(?:\s+is)?\s*[:=]\s*))(?:<quoted>|["'\\]*[^\s"',;&)}\]]{3,})"#,
+        // In prose an unquoted secret is told from `password is wrong` by a digit or sign.
+        r#"((?i:(?:\b|_)<keys>\s+is\s+))(?:<quoted>|<sign><any>{2,}|<any><sign><any>+|<any>{2,}<sign><any>*)"#,
+        r#"((?i:(?:\b|_|%(?:25)?[0-9a-f]{2})<keys>(?:%(?:25)?2[27])*%(?:25)?3[ad](?:%(?:25)?2[27])*))(?i:[^\s"',;&)}\]%]|%(?:[013-9a-f][0-9a-f]|2[013-57-9a-f]))+"#,
+        r#"((?i:(?:^|[\s"'])--?(?:[a-z-]*passw(?:or)?d|passphrase|[a-z-]*token|[a-z-]*secret|[a-z-]*api-?key)["']?(?:\s*[,=]\s*|\s+)))(?:<quoted>|["']?[^\s"',\]]{3,})"#,
+        r"((?i:\b(?:identified\s+(?:with\s+\S+\s+)?(?:by|as)|(?:with|encrypted|user\s+\S+|role\s+\S+)\s+password)\s+(?:password\s+)?|\bpassword\s*\(\s*))(?:<quoted>)",
+        r"((?i:<[\w.:-]*(?:password|passwd|secret|token)(?:\s[^<>]*[^<>/])?>(?:<!\[CDATA\[)?))[^<]+(<\\?/)",
+        r#"(\bcurl["']?[\s,](?:<within>[\s"',])?(?:-u|-U|--user|--proxy-user)["']?[\s,=]*\\*)(?:"[^":\r\n]+:[^"\r\n]+|'[^':\r\n]+:[^'\r\n]+|[^\s:"']+:[^\s"']+)"#,
+        r#"(\b(?:mysql(?:dump|admin|check|import|show|slap|binlog|pump|sh)?|mariadb(?:-[a-z]+)?)["']?[\s,](?:<within>[\s"',])?-p)(?:<quoted>|[^\s"']+)"#,
+        r#"(\bsshpass["']?[\s,]+(?:-[a-z]+\s+)??["']?-p["']?[\s,]*)(?:<quoted>|[^\s"']+)"#,
         r"\bhttps://hooks\.slack\.com/services/\S+",
         r"\b(?:xapp-[A-Za-z0-9-]{10,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,}|sk-[A-Za-z0-9_-]{20,}|[rsp]k_(?:live|test)_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|hvs\.[A-Za-z0-9_-]{20,}|dop_v1_[a-f0-9]{40,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})",
         r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
     ];
-    Regex::new(&rules.join("|")).expect("the redaction rules are valid")
+    let rules = rules.join("|").replace("<keys>", KEYS).replace("<quoted>", QUOTED).replace("<within>", WITHIN);
+    let rules = rules.replace("<any>", r#"[^\s"',;&)}\]]"#).replace("<sign>", "[0-9!@#$%^*+=~]");
+    // With Unicode boundaries a text that is not ASCII takes the slowest way through the expression.
+    Regex::new(&rules.replace(r"\b", r"(?-u:\b)")).expect("the redaction rules are valid")
 });
 
 /// A password that is an ordinary word (`postgres`) is not matched exactly either: it would eat names and values that answers are made of.
@@ -89,14 +114,22 @@ impl Redactor {
 }
 
 fn mask(found: &Captures<'_>) -> String {
-    let group = |names: &[&str]| names.iter().find_map(|n| found.name(n)).map_or("", |m| m.as_str()).to_owned();
-    let keep = group(&["pem", "dsn", "user", "cookie", "header", "scheme", "auth", "pair", "flag"]);
     let whole = found.get(0).map_or("", |m| m.as_str());
-    // What was redacted before stays as it is.
-    if whole[keep.len()..].starts_with(&MASK[..MASK.len() - 1]) {
+    let mut groups = found.iter().skip(1).flatten().map(|m| m.as_str());
+    let (keep, behind) = (groups.next().unwrap_or(""), groups.next().unwrap_or(""));
+    let rest = &whole[keep.len()..];
+    let value = rest.trim_start_matches(['"', '\'', '\\']);
+    // What was redacted before stays as it is, and so do JSON's words, and published ports behind a container that is called mysql.
+    let nothing = matches!(value, "null" | "true" | "false");
+    if rest.is_empty() || nothing || value.starts_with(&MASK[..MASK.len() - 1]) || (keep.ends_with("-p") && is_port_pair(value)) {
         return whole.to_owned();
     }
-    format!("{keep}{MASK}{}", group(&["at", "at2"]))
+    format!("{keep}{}{MASK}{behind}", &rest[..rest.len() - value.len()])
+}
+
+fn is_port_pair(text: &str) -> bool {
+    let port = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.split_once(':').is_some_and(|(host, container)| port(host) && port(container))
 }
 
 /// The forms in which a secret turns up in texts.
@@ -134,6 +167,40 @@ mod tests {
             "the password is canary-1",
             "redis://:p@canary-1@cache/0",
             "pw=canary-1",
+            r#"Password: "my canary-1 two""#,
+            r#"Password: "my \"canary-1\" two""#,
+            "{'password': 'my canary-1'}",
+            "password='it''s canary-1'",
+            r#"{"body":"{\"pwd\":\"my canary-1\",\"x\":1}"}"#,
+            r#"{"body":"{\"pwd\":\"a\\\"canary-1\"}"}"#,
+            r#"mysql --password "my canary-1" -h db"#,
+            "password is: canary-1",
+            "password is 'canary-1'",
+            "CREATE USER 'a'@'%' IDENTIFIED BY 'canary-1'",
+            "create user a identified with mysql_native_password by 'my canary-1';",
+            r#"{"q":"ALTER USER a IDENTIFIED BY \"canary-1\""}"#,
+            "ALTER ROLE app WITH PASSWORD 'canary-1'",
+            "SET PASSWORD FOR 'a' = PASSWORD('canary-1')",
+            "ü password=canary-1",
+            "<password>canary-1</password>",
+            "<db:adminPasswd type=\"plain\">\n my canary-1 \n</db:adminPasswd>",
+            "<clientSecret><![CDATA[canary-1]]></clientSecret>",
+            r"<token>canary-1<\/token>",
+            "curl -u admin:canary-1 http://h/",
+            "curl -sS -X POST --user 'admin:my canary-1' http://h/",
+            r#"run ["curl", "-u", "admin:canary-1"]"#,
+            "mysql -uroot -pcanary-1",
+            "sh: /usr/bin/mysqldump -h db -u root -p'my canary-1' app",
+            "mariadb-dump -pcanary-1 app",
+            "sshpass -p canary-1 ssh root@h",
+            "sshpass -p 'my canary-1' ssh root@h",
+            "sshpass -v -pcanary-1 ssh root@h",
+            "GET /login?next=password%3Dcanary-1",
+            "u=/a%3Fuser%3Dx%26password%3Dcanary-1%26z%3D1",
+            "q=%7B%22password%22%3A%22canary-1%22%7D",
+            "a=password%253Dcanary-1",
+            r#"Authorization: Digest username="u", realm="r", nonce="n", uri="/", response="canary-1""#,
+            r#"auth Digest username="u", response=canary-1, qop=auth"#,
         ] {
             let out = redactor.redact(given);
             assert!(!out.contains("canary-1") && out.contains(MASK), "{given} -> {out}");
@@ -153,6 +220,32 @@ mod tests {
             "GET http://api:8080/v1 200",
             "basic checks passed",
             "tokenizer: 3 tokens",
+            "'/etc/passwd' is outside the folders /var/log",
+            "cat: /etc/passwd: Permission denied",
+            "Failed password for root from 1.2.3.4",
+            "password is wrong",
+            "the password is wrong, the token is expired.",
+            "token expired",
+            "Access denied for user 'root'@'localhost' (using password: YES)",
+            "pam_unix(passwd:chauthtok): session opened",
+            "mysql: unknown option -pretty",
+            r#"{"token":null,"password":true}"#,
+            "token is 5 minutes old",
+            "docker run -p 8080 -u root x",
+            "docker run -d --name mysql -p3306:3306 mysql:8",
+            "mysql -u root -p app",
+            "mysqld: ready for connections. port: 3306",
+            "ssh -p 2222 host",
+            "tar -pxf a.tar",
+            "curl -u root http://h:80/",
+            "curl: (7) Failed to connect to h port 80",
+            "id -u root:root",
+            "usage: login <user> <password> [options] <more>",
+            "response=\"ok\" in 3 ms",
+            "identified by the customer as broken",
+            r#"{"message":"bad password:", "host":"db1"}"#,
+            "sha256 digest mismatch, response=",
+            "secrets: none",
         ] {
             assert_eq!(Redactor::default().redact(text), text);
         }
@@ -161,5 +254,27 @@ mod tests {
     #[test]
     fn keeps_what_tells_where_the_secret_was() {
         assert_eq!(Redactor::default().redact("cannot reach postgres://app:pw@db:5432/x"), "cannot reach postgres://app:[redacted]@db:5432/x");
+        for (given, expected) in [
+            (r#"Password: "my hunter two" for u"#, r#"Password: "[redacted]" for u"#),
+            ("IDENTIFIED BY 'x' REQUIRE SSL", "IDENTIFIED BY '[redacted]' REQUIRE SSL"),
+            ("<password>x</password>", "<password>[redacted]</password>"),
+            ("curl -u admin:x http://h", "curl -u [redacted] http://h"),
+            ("mysql -uroot -px app", "mysql -uroot -p[redacted] app"),
+            ("sshpass -p x ssh h", "sshpass -p [redacted] ssh h"),
+            ("password%3Dx%26user%3Du", "password%3D[redacted]%26user%3Du"),
+            (r#"Digest username="u", response="x", qop=auth"#, r#"Digest username="u", response="[redacted]", qop=auth"#),
+            (r#"{"body":"{\"pwd\":\"a b\",\"x\":1}"}"#, r#"{"body":"{\"pwd\":\"[redacted]\",\"x\":1}"}"#),
+        ] {
+            assert_eq!(Redactor::default().redact(given), expected);
+        }
+    }
+
+    #[test]
+    fn takes_linear_time() {
+        let began = std::time::Instant::now();
+        for part in ["curl password=abc ", "mysql -u digest ", "<token>", "password is ", "digest response=", "ü curl pw=abc ", "pw:\"a "] {
+            Redactor::default().redact(&part.repeat(20_000));
+        }
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
     }
 }

@@ -95,6 +95,8 @@ fn answers_stay_within_the_budget_and_say_what_was_cut() {
     let cuts = structured["truncated"].as_array().unwrap();
     assert!(cuts.iter().any(|cut| cut["kept"].as_u64() < cut["total"].as_u64()), "{structured:#}");
     assert_eq!(structured["error_count"], 3_000, "counts are never cut");
+    let shown: u64 = structured["top_errors"].as_array().unwrap().iter().map(|group| group["count"].as_u64().unwrap()).sum();
+    assert_eq!(shown + structured["other_errors"].as_u64().unwrap(), 3_000, "{structured:#}");
 }
 
 /// A word that is different for each number and looks like none.

@@ -11,12 +11,22 @@ use super::{Answer, LOOKS, Tool, input, output, parse};
 use crate::{
     flows::{NextCall, Services, next},
     logs::{Access, Anchor, Report, Request},
-    mcp::ToolError,
+    mcp::{CutRules, Moved, ToolError},
     types::lang::Lang,
 };
 
 /// The window over MCP when the caller names none (specification: the last hour).
 const DEFAULT_SINCE: &str = "1h";
+
+/// Of a report that is too long, the errors and what to do about them stay longest.
+const CUT: CutRules = CutRules {
+    first: &["timeline.buckets", "skipped_files", "files", "top_unlevelled", "top_warnings", "related", "top_errors", "recommendations"],
+    moved: &[
+        Moved { list: "top_errors", count: "count", to: "other_errors" },
+        Moved { list: "top_warnings", count: "count", to: "other_warnings" },
+        Moved { list: "top_unlevelled", count: "count", to: "other_unlevelled" },
+    ],
+};
 
 pub(super) const TOOL: Tool = Tool {
     name: "analyze_logs",
@@ -93,5 +103,69 @@ async fn call(services: &Services, arguments: JsonObject, cancel: CancellationTo
         }
         NextCall::new("analyze_logs", arguments, "nothing is in the window; this sees what the log holds")
     });
-    Ok(Answer::new(headline, &report)?.next(elsewhere.into_iter().chain(playbook).chain(plan)))
+    Ok(Answer::new(headline, &report)?.cut_first(CUT).next(elsewhere.into_iter().chain(playbook).chain(plan)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::CUT;
+    use crate::mcp::budget::fit;
+
+    fn list(items: u64, item: impl Fn(u64) -> Value) -> Value {
+        (0..items).map(item).collect()
+    }
+
+    fn report() -> Value {
+        let group = |i| json!({ "id": format!("E{i}"), "count": 100 - i, "untrusted_sample": "s".repeat(300), "untrusted_template": "t".repeat(300) });
+        json!({
+            "timeline": { "bucket_seconds": 60, "buckets": list(80, |i| json!({ "start": format!("2026-11-20T10:{i:02}:00Z"), "total": 9, "errors": 9 })) },
+            "skipped_files": list(30, |i| json!({ "untrusted_path": format!("/var/log/app/skipped-{i}.bin"), "reason": "it is binary: ".repeat(8) })),
+            "files": list(62, |i| json!({ "untrusted_path": format!("/var/log/app/read-{i}.log"), "format": "plain", "records": i, "note": "n".repeat(150) })),
+            "error_count": 1_000,
+            "top_errors": list(10, group),
+            "other_errors": 45,
+            "top_warnings": list(10, group),
+            "other_warnings": 0,
+            "top_unlevelled": list(10, group),
+            "related": list(5, |i| json!({ "earlier": format!("E{i}"), "later": "E9" })),
+            "recommendations": list(4, |i| json!({ "title": format!("advice {i}"), "text": "r".repeat(200) })),
+        })
+    }
+
+    fn counted(report: &Value, list: &str, other: &str) -> u64 {
+        let groups = report[list].as_array().expect("a list").iter().map(|group| group["count"].as_u64().expect("a count"));
+        groups.sum::<u64>() + report[other].as_u64().unwrap_or(0)
+    }
+
+    #[test]
+    fn errors_stay_longest_and_sums_still_add_up() {
+        let whole = report();
+        for (budget, errors) in [(24_576, 10), (16_384, 10), (12_288, 10), (10_240, 9), (4_096, 1)] {
+            let mut object = whole.as_object().expect("an object").clone();
+            let cuts = fit(&mut object, budget, CUT);
+            object.insert("truncated".to_owned(), json!(cuts));
+            let cut = Value::Object(object);
+            assert!(cut.to_string().len() <= budget, "{budget}: {cut:#}");
+            assert!(cut["top_errors"].as_array().expect("a list").len() >= errors, "{budget}: {cut:#}");
+            assert!(errors == 1 || cut["recommendations"] == whole["recommendations"], "{budget}: {cut:#}");
+            for (list, other) in [("top_errors", "other_errors"), ("top_warnings", "other_warnings"), ("top_unlevelled", "other_unlevelled")] {
+                assert_eq!(counted(&cut, list, other), counted(&whole, list, other), "{budget}: {cut:#}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_list_goes_before_the_next_is_touched() {
+        for budget in (4_096..40_000).step_by(500) {
+            let whole = report();
+            let mut cut = whole.as_object().expect("an object").clone();
+            fit(&mut cut, budget, CUT);
+            let cut = Value::Object(cut);
+            let items = |report: &Value, path: &str| report.pointer(&format!("/{}", path.replace('.', "/"))).and_then(Value::as_array).map_or(0, Vec::len);
+            let untouched = CUT.first.iter().skip_while(|path| items(&cut, path) == 1).skip(1);
+            untouched.for_each(|path| assert_eq!(items(&cut, path), items(&whole, path), "{budget}: {path}"));
+        }
+    }
 }
