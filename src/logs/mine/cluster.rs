@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 use words::{Form, Words};
 
 /// Words beyond this many of one message count as they are.
-const MOST_POSITIONS: usize = 40;
+const MOST_POSITIONS: usize = 24;
 
 /// How often the families are looked at anew, because what became variable makes more messages alike.
 const MOST_ROUNDS: usize = 6;

@@ -89,7 +89,7 @@ fn is_account(word: &[u8], before: &[u8]) -> bool {
     matches!(word, b"root" | b"admin") && [b"=".as_slice(), b"(", b" user ", b" for "].iter().any(|lead| before.ends_with(lead))
 }
 
-/// Where the wildcard ends that is before a `, ` or other short punctuation at the end of a text, as in a list, or before the same words
+/// Where the wildcard ends that is before a `, ` or other punctuation without blanks at the end of a text, as in a list, or before the same words
 /// that are before it: ` --exclude <*> --exclude `.
 fn list_end(text: &[u8]) -> Option<usize> {
     if let Some(last) = memchr::memmem::rfind(text, WILDCARD) {
@@ -98,8 +98,10 @@ fn list_end(text: &[u8]) -> Option<usize> {
             return Some(last + WILDCARD.len());
         }
     }
-    let is_joint = |byte: &u8| matches!(byte, b' ' | b',' | b';' | b'|' | b'/' | b'-' | b'@' | b'#' | b'&' | b'+');
-    let joint = text.iter().rev().take(4).take_while(|byte| is_joint(byte)).count();
+    let is_joint = |byte: &u8| matches!(byte, b',' | b';' | b'|' | b'/' | b'-' | b'@' | b'#' | b'&' | b'+');
+    let punctuation = text.iter().rev().take(4).take_while(|byte| is_joint(byte)).count();
+    // ` - ` and the like also join what are no lists: a program and its peer, or the ends of a range.
+    let joint = if text.ends_with(b", ") { 2 } else if text.ends_with(b" ") { 1 } else { punctuation };
     (matches!(joint, 1..=3) && text[..text.len() - joint].ends_with(WILDCARD)).then_some(text.len() - joint)
 }
 
