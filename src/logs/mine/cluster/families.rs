@@ -118,14 +118,14 @@ fn context(form: &Form, place: usize) -> Option<[Id; 4]> {
 }
 
 /// A place in a form; the key is equal where all else is.
-struct Entry {
-    key: u64,
-    form: u32,
-    place: u32,
+pub(super) struct Entry {
+    pub(super) key: u64,
+    pub(super) form: u32,
+    pub(super) place: u32,
 }
 
 /// The places of all forms that have at least one relative, sorted by key, then form.
-fn entries(forms: &[Form], words: &Words<'_>) -> Vec<Entry> {
+pub(super) fn entries(forms: &[Form], words: &Words<'_>) -> Vec<Entry> {
     let total: usize = forms.iter().map(|form| form.len().div_ceil(2).min(MOST_POSITIONS)).sum();
     let mut seen = vec![0u8; (total * 4).next_power_of_two()];
     let mask = seen.len() as u64 - 1;
@@ -174,11 +174,13 @@ fn mix(hash: u64, id: Id) -> u64 {
     mixed ^ mixed >> 32
 }
 
-/// Whether a place is that of a program's name: directly before a number in brackets, or before a colon and a blank.
+/// Whether a place is that of a program's name: in brackets itself, directly before a number in brackets, or before a colon and a blank.
 fn names_program(form: &Form, place: usize, words: &Words<'_>) -> bool {
     let separator = |at: usize| form.get(at).map_or(b"".as_slice(), |id| words.text(*id));
     match separator(place + 1) {
         b": " => true,
+        after if place >= 2 && after.starts_with(b")") => separator(place - 1) == b"(",
+        after if place >= 2 && after.starts_with(b"]") => separator(place - 1) == b"[",
         b"[" => form[place + 2] == WILD && separator(place + 3).starts_with(b"]"),
         b"(" => form[place + 2] == WILD && separator(place + 3).starts_with(b")"),
         _ => false,
@@ -186,7 +188,7 @@ fn names_program(form: &Form, place: usize, words: &Words<'_>) -> bool {
 }
 
 /// What is known of a family.
-struct Family<'f> {
+pub(super) struct Family<'f> {
     /// The words of the place, all different.
     members: Vec<Id>,
     words: &'f Words<'f>,
@@ -203,7 +205,7 @@ struct Family<'f> {
 }
 
 impl<'f> Family<'f> {
-    fn new(entries: &[Entry], forms: &[Form], words: &'f Words<'f>) -> Self {
+    pub(super) fn new(entries: &[Entry], forms: &[Form], words: &'f Words<'f>) -> Self {
         let (form, place) = (&forms[entries[0].form as usize], entries[0].place as usize);
         let is_constant = |id: &&Id| {
             let look = words.look(**id);
@@ -265,6 +267,14 @@ impl<'f> Family<'f> {
 
     fn structures(&self) -> usize {
         self.members.iter().filter(|id| self.words.look(**id).structure).count()
+    }
+
+    /// The words in order, if they would be values on being seen to take each other's place elsewhere, too.
+    pub(super) fn role(&self) -> Option<Vec<Id>> {
+        let is_open = self.constants >= 2 && !self.is_first && !self.after_event_key && self.structures() == 0;
+        let mut members = self.members.clone();
+        members.sort_unstable();
+        (is_open && self.has_context() && !members.contains(&WILD)).then_some(members)
     }
 
     /// Whether all of the words are values elsewhere.

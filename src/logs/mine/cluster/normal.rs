@@ -129,6 +129,18 @@ fn fill(text: &[u8]) -> (Vec<u8>, Vec<bool>) {
             at += WILDCARD.len() + unit(&text[at + WILDCARD.len()..]);
             continue;
         }
+        if let Some(length) = missing(&out, &text[at..]) {
+            if list_end(&out).is_none() {
+                out.extend_from_slice(WILDCARD);
+                filled.push(true);
+            } else {
+                while !out.ends_with(WILDCARD) {
+                    out.pop();
+                }
+            }
+            at += length;
+            continue;
+        }
         out.push(text[at]);
         at += 1;
         if lacks_value(&text[..at], &text[at..]) {
@@ -137,6 +149,13 @@ fn fill(text: &[u8]) -> (Vec<u8>, Vec<bool>) {
         }
     }
     (out, filled)
+}
+
+/// The length of a word that stands for a value that could not be told, such as `****` or `?`, at the beginning of a text.
+fn missing(before: &[u8], text: &[u8]) -> Option<usize> {
+    let length = text.iter().take_while(|byte| matches!(byte, b'*' | b'?')).count();
+    let is_word = before.ends_with(b" ") && text.get(length).is_none_or(|byte| matches!(byte, b' ' | b',' | b')' | b']'));
+    (is_word && (length >= 2 || text.first() == Some(&b'?'))).then_some(length)
 }
 
 fn lacks_value(before: &[u8], after: &[u8]) -> bool {
