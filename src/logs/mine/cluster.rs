@@ -5,10 +5,12 @@
 //! the words that vary are values or names of different events. [`normal`] joins lists of different length and values that were missing.
 
 mod absorb;
+mod brackets;
 mod families;
 mod keys;
 mod lists;
 mod normal;
+mod roles;
 mod spread;
 mod vocabulary;
 mod words;
@@ -18,10 +20,10 @@ use std::collections::{HashMap, HashSet};
 use words::{Form, Words};
 
 /// Words beyond this many of one message count as they are.
-const MOST_POSITIONS: usize = 40;
+const MOST_POSITIONS: usize = 24;
 
 /// How often the families are looked at anew, because what became variable makes more messages alike.
-const MOST_ROUNDS: usize = 6;
+const MOST_ROUNDS: usize = 8;
 
 /// Which template each sequence has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,13 +39,14 @@ pub(crate) fn cluster(sequences: &[(&[u8], u64)]) -> Clusters {
     let mut distinct: Vec<&[u8]> = sequences.iter().map(|(sequence, _)| *sequence).collect();
     distinct.sort_unstable();
     distinct.dedup();
+    let joined = brackets::joined(&distinct);
     let mut words = Words::default();
-    let mut forms = Forms::new(distinct.iter().map(|sequence| words.read(sequence)).collect());
+    let mut forms = Forms::new(joined.iter().map(|sequence| words.read(sequence)).collect());
     let mut values = HashSet::new();
     for round in 0..MOST_ROUNDS {
         let by_one = families::generalise(&mut forms.distinct, &words, &mut values);
         let by_many = round == 0 && spread::generalise(&mut forms.distinct, &words);
-        if !by_one && !by_many {
+        if !by_one && !by_many && !roles::generalise(&mut forms.distinct, &words, &mut values) {
             break;
         }
         forms.unite();

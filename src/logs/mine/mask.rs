@@ -128,11 +128,23 @@ fn chunk_at(text: &[u8], start: usize, first: u8, out: &mut Vec<u8>) -> usize {
 /// No English word of only the letters `a` to `f` is this long.
 const LEAST_HEX_WORD: usize = 8;
 
-/// `true`, `false` and `null`, but not the adjective of `null pointer`.
+/// `true`, `false`, `null` and the like, but not the adjective of `null pointer`.
 fn is_truth_value(word: &[u8], text: &[u8], end: usize, out: &[u8]) -> bool {
     match word {
         b"true" | b"false" | b"True" | b"False" => true,
-        b"null" => matches!(out.last(), Some(b'=' | b':')) || !(text.get(end) == Some(&b' ') && text.get(end + 1).is_some_and(u8::is_ascii_alphabetic)),
+        b"null" | b"None" | b"nil" | b"NaN" => {
+            matches!(out.last(), Some(b'=' | b':')) || !(text.get(end) == Some(&b' ') && text.get(end + 1).is_some_and(u8::is_ascii_alphabetic))
+        }
+        b"yes" | b"no" | b"on" | b"off" | b"enabled" | b"disabled" | b"undefined" => is_value(&text[end..], out),
+        _ => false,
+    }
+}
+
+/// Whether a word is the whole value of a key: `up=yes`, `up: yes [1]`, but not `note: no answer`.
+fn is_value(after: &[u8], out: &[u8]) -> bool {
+    match out {
+        [.., b'='] => true,
+        [.., b':', b' '] | [.., b':'] => !matches!(after, [b' ', next, ..] if class(*next) & DELIMITER == 0),
         _ => false,
     }
 }

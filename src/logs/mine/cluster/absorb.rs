@@ -59,7 +59,7 @@ fn patterns(group: &[usize], forms: &[Form], words: &Words<'_>, support: &[usize
 fn best<'p>(form: &Form, words: &Words<'_>, patterns: &'p [Pattern]) -> Option<&'p [usize]> {
     let mut best = None;
     for pattern in patterns {
-        let is_value = |place: &usize| !words.look(form[*place]).structure && !words.look(form[*place]).empty;
+        let is_value = |place: &usize| !words.look(form[*place]).structure && !words.look(form[*place]).empty && !words.is_key(form, *place);
         if !pattern.places.iter().all(is_value) {
             continue;
         }

@@ -19,24 +19,18 @@ const LEAST_VALUES_BESIDE_ONE: usize = 8;
 /// The same for words in capitals, which name states and methods.
 const LEAST_CAPITALS: usize = 8;
 
-/// The same for words that look like names of classes, files or accounts, where they are not the first; four there.
-const LEAST_QUALIFIED: usize = 2;
-
-/// The same for the word after `user` or `account`.
+/// The same for words that look like names of accounts.
 const LEAST_ACCOUNTS: usize = 2;
 
 /// The same for a message's first word, and for values of keys such as `event`: they mostly say what happens.
 const LEAST_FIRST_VALUES: usize = 16;
-
-/// Words that say that an account follows.
-const ACCOUNTS: [&[u8]; 3] = [b"user", b"username", b"account"];
 
 /// Replaces the words that are values; says whether there were any.
 ///
 /// A message may be in several families: names of users by states, say. Only its largest is judged at a time, because the others are
 /// seen more clearly once those words are out of the way.
 pub(super) fn generalise(forms: &mut [Form], words: &Words<'_>, values: &mut HashSet<Id>) -> bool {
-    let entries = entries(forms);
+    let entries = entries(forms, words);
     let families = entries.chunk_by(|a, b| a.key == b.key).filter(|family| family.len() > 1);
     let families: Vec<(&[Entry], Family<'_>)> = families.map(|family| (family, Family::new(family, forms, words))).collect();
     let largest = largest(&families, forms.len());
@@ -109,6 +103,7 @@ fn in_context(forms: &[Form], words: &Words<'_>, found: &mut Found) {
                 && !look.structure
                 && !look.empty
                 && !introducers.contains(&form[place])
+                && !words.is_key(form, place)
                 && context(form, place).is_some_and(|context| contexts.contains(&context))
             {
                 found.places.push((at as u32, place as u32));
@@ -123,14 +118,14 @@ fn context(form: &Form, place: usize) -> Option<[Id; 4]> {
 }
 
 /// A place in a form; the key is equal where all else is.
-struct Entry {
-    key: u64,
-    form: u32,
-    place: u32,
+pub(super) struct Entry {
+    pub(super) key: u64,
+    pub(super) form: u32,
+    pub(super) place: u32,
 }
 
 /// The places of all forms that have at least one relative, sorted by key, then form.
-fn entries(forms: &[Form]) -> Vec<Entry> {
+pub(super) fn entries(forms: &[Form], words: &Words<'_>) -> Vec<Entry> {
     let total: usize = forms.iter().map(|form| form.len().div_ceil(2).min(MOST_POSITIONS)).sum();
     let mut seen = vec![0u8; (total * 4).next_power_of_two()];
     let mask = seen.len() as u64 - 1;
@@ -148,7 +143,7 @@ fn entries(forms: &[Form]) -> Vec<Entry> {
     for (at, form) in forms.iter().enumerate() {
         for place in 0..form.len().div_ceil(2).min(MOST_POSITIONS) {
             let Some(key) = keys.next() else { break };
-            if seen[(key & mask) as usize] > 1 {
+            if seen[(key & mask) as usize] > 1 && !words.is_key(form, 2 * place) {
                 entries.push(Entry { key, form: at as u32, place: 2 * place as u32 });
             }
         }
@@ -179,8 +174,21 @@ fn mix(hash: u64, id: Id) -> u64 {
     mixed ^ mixed >> 32
 }
 
+/// Whether a place is that of a program's name: in brackets itself, directly before a number in brackets, or before a colon and a blank.
+fn names_program(form: &Form, place: usize, words: &Words<'_>) -> bool {
+    let separator = |at: usize| form.get(at).map_or(b"".as_slice(), |id| words.text(*id));
+    match separator(place + 1) {
+        b": " => true,
+        after if place >= 2 && after.starts_with(b")") => separator(place - 1) == b"(",
+        after if place >= 2 && after.starts_with(b"]") => separator(place - 1) == b"[",
+        b"[" => form[place + 2] == WILD && separator(place + 3).starts_with(b"]"),
+        b"(" => form[place + 2] == WILD && separator(place + 3).starts_with(b")"),
+        _ => false,
+    }
+}
+
 /// What is known of a family.
-struct Family<'f> {
+pub(super) struct Family<'f> {
     /// The words of the place, all different.
     members: Vec<Id>,
     words: &'f Words<'f>,
@@ -192,12 +200,12 @@ struct Family<'f> {
     after_wild: bool,
     /// The place is the value of a key that says what happened.
     after_event_key: bool,
-    /// The word before says that an account follows.
-    after_account: bool,
+    /// The place is that of a program's name at the beginning.
+    names_program: bool,
 }
 
 impl<'f> Family<'f> {
-    fn new(entries: &[Entry], forms: &[Form], words: &'f Words<'f>) -> Self {
+    pub(super) fn new(entries: &[Entry], forms: &[Form], words: &'f Words<'f>) -> Self {
         let (form, place) = (&forms[entries[0].form as usize], entries[0].place as usize);
         let is_constant = |id: &&Id| {
             let look = words.look(**id);
@@ -212,7 +220,7 @@ impl<'f> Family<'f> {
             is_first: before == 0,
             after_wild: place >= 2 && form[place - 2] == WILD,
             after_event_key: keys::names_event(form, place, words),
-            after_account: place >= 2 && words.text(form[place - 1]).starts_with(b" ") && words.is_one_of(form[place - 2], &ACCOUNTS),
+            names_program: before == 0 && names_program(form, place, words),
         }
     }
 
@@ -240,14 +248,13 @@ impl<'f> Family<'f> {
     }
 
     fn is_many(&self) -> bool {
-        let qualified = self.members.iter().all(|id| self.words.look(*id).qualified);
-        let least = match (self.is_first, self.constants) {
-            (true, 2..) if qualified => LEAST_VALUES,
+        let all = |test: fn(super::words::Look) -> bool| self.members.iter().all(|id| test(self.words.look(*id)));
+        let least = match (self.is_first && !self.names_program, self.constants) {
+            (true, 2..) if all(|look| look.qualified) => LEAST_VALUES,
             (first, _) if first || self.after_event_key => LEAST_FIRST_VALUES,
-            (_, 2..) if self.after_account && self.structures() == 0 => LEAST_ACCOUNTS,
-            (_, 2..) if qualified => LEAST_QUALIFIED,
+            (_, 2..) if all(|look| look.account) => LEAST_ACCOUNTS,
             (_, 1) => LEAST_VALUES_BESIDE_ONE,
-            _ if self.members.iter().all(|id| self.words.look(*id).capitals) => LEAST_CAPITALS,
+            _ if all(|look| look.capitals) => LEAST_CAPITALS,
             _ => LEAST_VALUES,
         };
         self.has_context() && self.members.len() >= least && !self.names_events()
@@ -260,6 +267,14 @@ impl<'f> Family<'f> {
 
     fn structures(&self) -> usize {
         self.members.iter().filter(|id| self.words.look(**id).structure).count()
+    }
+
+    /// The words in order, if they would be values on being seen to take each other's place elsewhere, too.
+    pub(super) fn role(&self) -> Option<Vec<Id>> {
+        let is_open = self.constants >= 2 && !self.is_first && !self.after_event_key && self.structures() == 0;
+        let mut members = self.members.clone();
+        members.sort_unstable();
+        (is_open && self.has_context() && !members.contains(&WILD)).then_some(members)
     }
 
     /// Whether all of the words are values elsewhere.

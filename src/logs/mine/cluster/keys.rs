@@ -92,6 +92,13 @@ fn is_pair(form: &Form, place: usize, words: &Words<'_>) -> bool {
             Some(after) => matches!(after[0], b',' | b';' | b')' | b']' | b'}'),
         },
         b"=\"" | b"\": \"" | b"\":\"" => after.is_some_and(|after| after[0] == b'"'),
+        // In a list of such pairs only: what comes after a colon in a sentence is said of what comes before.
+        b": " => {
+            let separator = |at: Option<usize>| at.and_then(|at| form.get(at)).map_or(b"".as_slice(), |id| words.text(*id));
+            let before = place >= 3 && separator(place.checked_sub(3)) == b", ";
+            let after_is_pair = after == Some(b", ") && separator(Some(place + 3)) == b": ";
+            after_is_pair || before && after.is_none_or(|after| matches!(after[0], b',' | b';' | b')' | b']' | b'}') || after == b" [")
+        }
         b"='" => after.is_some_and(|after| after[0] == b'\''),
         _ => false,
     }

@@ -16,7 +16,7 @@ pub(super) fn values(forms: &[Form], words: &Words<'_>, values: &HashSet<Id>, pl
     for (at, form) in forms.iter().enumerate() {
         for place in (2..form.len().min(2 * MOST_POSITIONS)).step_by(2) {
             let (left, right) = (form[place - 2], form[place]);
-            if matches!(words.text(form[place - 1]), b", " | b",") && is_value(left) && is_value(right) {
+            if matches!(words.text(form[place - 1]), b", " | b",") && is_value(left) && is_value(right) && !words.is_key(form, place) {
                 places.extend([(at as u32, place as u32 - 2), (at as u32, place as u32)]);
             }
         }

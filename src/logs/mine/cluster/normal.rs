@@ -89,7 +89,7 @@ fn is_account(word: &[u8], before: &[u8]) -> bool {
     matches!(word, b"root" | b"admin") && [b"=".as_slice(), b"(", b" user ", b" for "].iter().any(|lead| before.ends_with(lead))
 }
 
-/// Where the wildcard ends that is before a `, ` or other short punctuation at the end of a text, as in a list, or before the same words
+/// Where the wildcard ends that is before a `, ` or other punctuation without blanks at the end of a text, as in a list, or before the same words
 /// that are before it: ` --exclude <*> --exclude `.
 fn list_end(text: &[u8]) -> Option<usize> {
     if let Some(last) = memchr::memmem::rfind(text, WILDCARD) {
@@ -98,8 +98,10 @@ fn list_end(text: &[u8]) -> Option<usize> {
             return Some(last + WILDCARD.len());
         }
     }
-    let is_joint = |byte: &u8| matches!(byte, b' ' | b',' | b';' | b'|' | b'/' | b'-' | b'@' | b'#' | b'&' | b'+');
-    let joint = text.iter().rev().take(4).take_while(|byte| is_joint(byte)).count();
+    let is_joint = |byte: &u8| matches!(byte, b',' | b';' | b'|' | b'/' | b'-' | b'@' | b'#' | b'&' | b'+');
+    let punctuation = text.iter().rev().take(4).take_while(|byte| is_joint(byte)).count();
+    // ` - ` and the like also join what are no lists: a program and its peer, or the ends of a range.
+    let joint = if text.ends_with(b", ") { 2 } else if text.ends_with(b" ") { 1 } else { punctuation };
     (matches!(joint, 1..=3) && text[..text.len() - joint].ends_with(WILDCARD)).then_some(text.len() - joint)
 }
 
@@ -127,6 +129,18 @@ fn fill(text: &[u8]) -> (Vec<u8>, Vec<bool>) {
             at += WILDCARD.len() + unit(&text[at + WILDCARD.len()..]);
             continue;
         }
+        if let Some(length) = missing(&out, &text[at..]) {
+            if list_end(&out).is_none() {
+                out.extend_from_slice(WILDCARD);
+                filled.push(true);
+            } else {
+                while !out.ends_with(WILDCARD) {
+                    out.pop();
+                }
+            }
+            at += length;
+            continue;
+        }
         out.push(text[at]);
         at += 1;
         if lacks_value(&text[..at], &text[at..]) {
@@ -135,6 +149,13 @@ fn fill(text: &[u8]) -> (Vec<u8>, Vec<bool>) {
         }
     }
     (out, filled)
+}
+
+/// The length of a word that stands for a value that could not be told, such as `****` or `?`, at the beginning of a text.
+fn missing(before: &[u8], text: &[u8]) -> Option<usize> {
+    let length = text.iter().take_while(|byte| matches!(byte, b'*' | b'?')).count();
+    let is_word = before.ends_with(b" ") && text.get(length).is_none_or(|byte| matches!(byte, b' ' | b',' | b')' | b']'));
+    (is_word && (length >= 2 || text.first() == Some(&b'?'))).then_some(length)
 }
 
 fn lacks_value(before: &[u8], after: &[u8]) -> bool {

@@ -17,7 +17,9 @@ const LEAST_QUALIFIED: usize = 4;
 pub(super) fn generalise(forms: &mut [Form], words: &Words<'_>) -> bool {
     let mut groups: HashMap<Vec<Id>, Vec<u32>> = HashMap::new();
     for (at, form) in forms.iter().enumerate() {
-        groups.entry(form.iter().skip(1).step_by(2).copied().collect()).or_default().push(at as u32);
+        // Separators, and the keys among the words, which are never values.
+        let fixed = (0..form.len()).filter(|place| place % 2 == 1 || words.is_key(form, *place));
+        groups.entry(fixed.map(|place| form[place]).collect()).or_default().push(at as u32);
     }
     let mut search = Search { forms, words, stamps: vec![0; words.len()], stamp: 0, found: Vec::new() };
     for group in groups.into_values().filter(|group| group.len() >= LEAST_QUALIFIED) {

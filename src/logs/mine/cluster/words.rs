@@ -26,6 +26,8 @@ pub(super) struct Look {
     pub(super) capitals: bool,
     /// With a dot, `@`, `$` or `\` inside, as names of classes, files and accounts.
     pub(super) qualified: bool,
+    /// With `@` or `\` inside, as names of accounts.
+    pub(super) account: bool,
     pub(super) empty: bool,
     /// A hash of the word without digits and wildcards; equal for `disk1` and `disk2`.
     pub(super) letters: u64,
@@ -71,6 +73,17 @@ impl<'t> Words<'t> {
         names.iter().any(|name| self.text(id).eq_ignore_ascii_case(name))
     }
 
+    /// Whether the word at a place names the value that follows: `name=`, `"name":`, and between braces also `name: `.
+    /// A key says what its value is, and is never one itself.
+    pub(super) fn is_key(&self, form: &Form, place: usize) -> bool {
+        let Some(after) = form.get(place + 1).map(|id| self.text(*id)) else { return false };
+        match after.trim_ascii_start() {
+            [b'=', ..] | [b'"' | b'\'', b':', ..] | [b'"' | b'\'', b' ', b':', ..] => true,
+            [b':', ..] => form[..place].iter().skip(1).step_by(2).any(|id| self.text(*id).contains(&b'{')),
+            _ => false,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.texts.len()
     }
@@ -97,6 +110,7 @@ fn look_at(text: &[u8]) -> Look {
         unit: vocabulary::is_unit(text),
         capitals: text.iter().any(u8::is_ascii_uppercase) && !text.iter().any(u8::is_ascii_lowercase),
         qualified: inner.iter().any(|byte| matches!(byte, b'.' | b'@' | b'$' | b'\\')),
+        account: inner.iter().any(|byte| matches!(byte, b'@' | b'\\')),
         empty: text.is_empty(),
         letters: letters.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)),
     }
