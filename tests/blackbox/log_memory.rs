@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::support::{
     log_files::{distinct_errors, within_memory},
+    log_hostile::Dice,
     sandbox::Sandbox,
 };
 
