@@ -77,6 +77,7 @@ const GENERAL: &[(&str, &str)] = &[
     ("standard", "nginx"),
     ("standard", "apache"),
     ("standard", "sssd"),
+    ("kernel", "apache"),
     ("standard", "syslog"),
     ("standard", "syslog-iso"),
     ("standard", "w3c"),
