@@ -78,6 +78,7 @@ const GENERAL: &[(&str, &str)] = &[
     ("standard", "apache"),
     ("standard", "sssd"),
     ("kernel", "apache"),
+    ("standard", "jul"),
     ("standard", "syslog"),
     ("standard", "syslog-iso"),
     ("standard", "w3c"),
