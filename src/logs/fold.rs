@@ -2,9 +2,11 @@
 //!
 //! Works on blocks that begin with a record (see [`super::blocks`]), so that the records of a file do not depend on how it was cut.
 
+use std::borrow::Cow;
+
 use super::{
     blocks::{self, Block, MAX_RECORD_BYTES},
-    formats::{Line, LineReader, Record},
+    formats::{Line, LineReader, Record, second_line},
     years::Years,
 };
 
@@ -91,6 +93,13 @@ impl Folder {
     fn add(&mut self, open: &mut Open<'_>, text: &[u8], joined: bool) {
         if joined && self.more.is_empty() {
             open.record.message.to_mut().extend_from_slice(text);
+            return;
+        }
+        if open.record.level_behind
+            && self.more.is_empty()
+            && let Some((level, message)) = second_line(text)
+        {
+            (open.record.level, open.record.message, open.record.level_behind) = (Some(level), Cow::Owned(message.to_vec()), false);
             return;
         }
         if joined {

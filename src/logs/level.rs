@@ -61,7 +61,7 @@ impl Level {
     pub fn of_word(word: &[u8]) -> Option<Self> {
         match word.len() {
             3..=8 => look_up!(key(word),
-                b"info" | b"inf" => Self::Info,
+                b"info" | b"inf" | b"success" => Self::Info,
                 b"error" | b"err" | b"severe" | b"eror" => Self::Error,
                 b"warn" | b"warning" | b"wrn" => Self::Warning,
                 b"debug" | b"dbg" | b"fine" | b"dbug" => Self::Debug,

@@ -317,7 +317,7 @@ fn class(plan: &Plan, level: Option<Level>, matched: u64) -> Option<Class> {
 }
 
 fn seen<'m>(folded: &'m Folded<'_>, class: Class, place: Place, before: bool) -> Seen<'m> {
-    let Record { time, level, logger, message } = folded.record;
+    let Record { time, level, logger, message, .. } = folded.record;
     // A message may have several lines of its own, as in JSON.
     let end = memchr::memchr(b'\n', message).unwrap_or(message.len());
     let more = if folded.more.is_empty() { message.get(end + 1..).unwrap_or_default() } else { folded.more };

@@ -3,7 +3,10 @@
 //! Here are civil timestamps (`2026-01-26 10:30:45,123 +08:00`) and epoch numbers; all else is in `shapes`. Never guesses: what is not wholly a timestamp is none.
 //! Times as people type them are `types::time`.
 
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    tz::{AmbiguousOffset, TimeZone},
+};
 
 mod shapes;
 
@@ -20,6 +23,13 @@ const CIVIL_BYTES: usize = 19;
 
 /// Local times within a quarter of an hour have one offset: transitions happen on quarters.
 const OFFSET_SPAN_SECONDS: i64 = 900;
+
+/// A longer name is no zone's.
+const LONGEST_ZONE_BYTES: usize = 40;
+
+/// What the names of zones begin with.
+const AREAS: &[&[u8]] =
+    &[b"Africa/", b"America/", b"Antarctica/", b"Arctic/", b"Asia/", b"Atlantic/", b"Australia/", b"Etc/", b"Europe/", b"Indian/", b"Pacific/"];
 
 /// RFC 3339 in UTC.
 pub(crate) fn show(nanos: Nanos) -> String {
@@ -59,6 +69,8 @@ pub(crate) struct Seen {
     pub(crate) day_first: bool,
     /// Its second number can only be a day.
     pub(crate) month_first: bool,
+    /// It has the shape of a moment and is none, such as the 30th of February.
+    pub(crate) impossible: bool,
 }
 
 /// Reads the timestamps of one file. Remembers the last ones, because neighbours are alike.
@@ -71,9 +83,11 @@ pub struct TimeReader {
     /// The last date and its day number.
     date: [u8; 10],
     day: i64,
-    /// The last stretch of local time and its offset from UTC in seconds.
+    /// The last stretch of local time and its offset from UTC in seconds; none where clocks skip it.
     stretch: i64,
-    offset: i64,
+    offset: Option<i64>,
+    /// The last zone that stood by its name behind a time; none for a name that is no zone.
+    named: (Box<[u8]>, Option<TimeZone>),
     /// Times without a year are given the year that brings them closest to this moment, which lies in this year.
     near: Option<(Nanos, i64)>,
     /// Whether `03/04/2024` is the third of April. None where the file did not settle it.
@@ -87,7 +101,8 @@ impl TimeReader {
         // What is remembered must be true from the start: bytes of zero are no timestamp.
         let (text, date) = (*b"1970-01-01 00:00:00", *b"1970-01-01");
         let (near, day_first, seen) = (None, None, Seen::default());
-        Self { zone, text, local: 0, date, day: 0, stretch: i64::MIN, offset: 0, near, day_first, seen }
+        let named = (Box::default(), None);
+        Self { zone, text, local: 0, date, day: 0, stretch: i64::MIN, offset: None, named, near, day_first, seen }
     }
 
     /// The moment that times without a year lie near to. Without one they give no time.
@@ -110,7 +125,25 @@ impl TimeReader {
             self.text = *head;
         }
         let local = self.local;
-        self.rest(local, text, CIVIL_BYTES)
+        let (nanos, used) = self.rest(local, text, CIVIL_BYTES)?;
+        nanos.map(|nanos| (nanos, used))
+    }
+
+    /// The bytes of a civil timestamp at the start of `text` that is no moment: a day or hour that there is not, or that clocks skip.
+    fn impossible(&mut self, text: &[u8]) -> Option<usize> {
+        let head: &[u8; CIVIL_BYTES] = text.first_chunk()?;
+        let shaped = head.iter().zip(b"0000-00-00 00:00:00").all(|(byte, like)| match like {
+            b'0' => byte.is_ascii_digit(),
+            b'-' => matches!(byte, b'-' | b'/'),
+            b' ' => matches!(byte, b' ' | b'T' | b't'),
+            _ => byte == like,
+        });
+        if !shaped {
+            return None;
+        }
+        let (_, used) = self.rest(0, text, CIVIL_BYTES)?;
+        self.seen.impossible = true;
+        Some(used)
     }
 
     /// The civil timestamp that `text` is, with nothing behind it but white space.
@@ -119,16 +152,16 @@ impl TimeReader {
         self.read(text).filter(|(_, used)| *used == text.len()).map(|(nanos, _)| nanos)
     }
 
-    /// Adds fraction, half of the day and zone, which stand at `used`, to local seconds.
+    /// Adds fraction, half of the day and zone, which stand at `used`, to local seconds. No time where the zone's clocks skip them.
     #[inline]
-    fn rest(&mut self, mut local: i64, text: &[u8], mut used: usize) -> Option<(Nanos, usize)> {
+    fn rest(&mut self, mut local: i64, text: &[u8], mut used: usize) -> Option<(Option<Nanos>, usize)> {
         // Neither fraction nor zone, at once.
         if let [b' ', next, ..] = text[used..]
             && !next.is_ascii_alphabetic()
             && !matches!(next, b'+' | b'-')
         {
             self.seen.stamped = true;
-            return (local - self.offset_at(local)).checked_mul(SECOND).map(|nanos| (nanos, used));
+            return Some((self.offset_at(local).and_then(|offset| (local - offset).checked_mul(SECOND)), used));
         }
         let mut fraction = 0;
         match text.get(used) {
@@ -158,15 +191,42 @@ impl TimeReader {
             };
             used += 3;
         }
-        let offset = match read_zone(&text[used..]) {
-            Some((seconds, bytes)) => {
-                used += bytes;
-                seconds
-            }
-            None => self.offset_at(local),
+        let offset = if let Some((seconds, bytes)) = read_zone(&text[used..]) {
+            used += bytes;
+            Some(seconds)
+        } else if let Some((seconds, bytes)) = self.named_zone(local, &text[used..]) {
+            used += bytes;
+            seconds
+        } else {
+            self.offset_at(local)
         };
         self.seen.stamped = true;
-        (local - offset).checked_mul(SECOND)?.checked_add(fraction).map(|nanos| (nanos, used))
+        Some((offset.and_then(|offset| (local - offset).checked_mul(SECOND)?.checked_add(fraction)), used))
+    }
+
+    /// The offset of the zone whose IANA name stands behind a blank, `Europe/Berlin`, and the bytes that it takes.
+    #[inline]
+    fn named_zone(&mut self, local: i64, text: &[u8]) -> Option<(Option<i64>, usize)> {
+        let [b' ', a, b, ..] = *text else { return None };
+        if !a.is_ascii_uppercase() || !b.is_ascii_lowercase() {
+            return None;
+        }
+        let name = &text[1..];
+        let length = name.iter().take(LONGEST_ZONE_BYTES).take_while(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(b)).count();
+        let name = &name[..length];
+        if !AREAS.iter().any(|area| name.starts_with(area)) {
+            return None;
+        }
+        if *self.named.0 != *name {
+            self.named = (Box::from(name), str::from_utf8(name).ok().and_then(|name| TimeZone::get(name).ok()));
+        }
+        self.named.1.as_ref().map(|zone| (offset(zone, local), length + 1))
+    }
+
+    /// Whether the zone of the file has this abbreviation at a moment.
+    pub(crate) fn has_abbreviation(&self, abbreviation: &[u8], moment: Nanos) -> bool {
+        let moment = Timestamp::from_nanosecond(i128::from(moment));
+        moment.is_ok_and(|moment| self.zone.to_offset_info(moment).abbreviation().as_bytes() == abbreviation)
     }
 
     fn local_seconds(&mut self, text: &[u8; CIVIL_BYTES]) -> Option<i64> {
@@ -189,16 +249,23 @@ impl TimeReader {
         Some(self.day * 86_400 + hour * 3_600 + minute * 60 + second)
     }
 
-    /// Seconds that local time is ahead of UTC. In the hour that comes twice the first one is meant.
-    fn offset_at(&mut self, local: i64) -> i64 {
+    /// Seconds that local time is ahead of UTC; none where clocks skip it. In the hour that comes twice the first one is meant.
+    fn offset_at(&mut self, local: i64) -> Option<i64> {
         let stretch = local.div_euclid(OFFSET_SPAN_SECONDS);
         if stretch != self.stretch {
             self.stretch = stretch;
-            let utc = Timestamp::from_second(local).ok().map(|t| TimeZone::UTC.to_datetime(t));
-            let resolved = utc.and_then(|at: civil::DateTime| self.zone.to_timestamp(at).ok());
-            self.offset = resolved.map_or(0, |t| local - t.as_second());
+            self.offset = offset(&self.zone, local);
         }
         self.offset
+    }
+}
+
+/// Seconds that a local time is ahead of UTC in a zone; none where its clocks skip it.
+fn offset(zone: &TimeZone, local: i64) -> Option<i64> {
+    let at = Timestamp::from_second(local).ok().map(|moment| TimeZone::UTC.to_datetime(moment))?;
+    match zone.to_ambiguous_timestamp(at).offset() {
+        AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { before: offset, .. } => Some(i64::from(offset.seconds())),
+        AmbiguousOffset::Gap { .. } => None,
     }
 }
 
@@ -267,7 +334,11 @@ fn read_zone(text: &[u8]) -> Option<(i64, usize)> {
     match zone.first()? {
         b'Z' | b'z' if ends_word(zone, 1) => Some((0, blank + 1)),
         b'A'..=b'Z' => named_offset(zone).map(|(seconds, used)| (seconds, blank + used)),
-        b'+' | b'-' => read_offset(zone, blank == 1).map(|(seconds, used)| (seconds, blank + used)),
+        b'+' | b'-' => {
+            // PostgreSQL writes ` -03` and goes on behind a blank; other text may begin with a number. What it goes on with is a bracket or a severity.
+            let alone = matches!(zone.get(3..), Some([b' ', b'[' | b'A'..=b'Z', ..] | [b'[' | b']' | b')', ..]));
+            read_offset(zone, blank == 1 && !alone).map(|(seconds, used)| (seconds, blank + used))
+        }
         _ => None,
     }
 }

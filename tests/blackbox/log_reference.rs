@@ -179,7 +179,8 @@ fn the_reference_reads_what_a_person_reads() {
         [
             plain("a line before all"),
             (slow.0.clone(), slow.1, "slow\nat Foo\nCaused by: no such file".to_owned()),
-            (timeout.0.clone(), timeout.1, "connection timeout\n2026-02-30 10:00:00 [ERROR] db: deadlock".to_owned()),
+            (timeout.0.clone(), timeout.1, "connection timeout".to_owned()),
+            (None, Some("error"), "deadlock".to_owned()),
         ]
     );
     assert_eq!(
@@ -190,7 +191,7 @@ fn the_reference_reads_what_a_person_reads() {
             plain("at Foo"),
             plain("Caused by: no such file"),
             (timeout.0, timeout.1, "connection timeout".to_owned()),
-            plain("2026-02-30 10:00:00 [ERROR] db: deadlock"),
+            (None, Some("error"), "deadlock".to_owned()),
         ]
     );
 }

@@ -125,6 +125,10 @@ const CONTINUATIONS: &[&str] = &[
     "}",
 ];
 
+/// Objects that say nothing that is known.
+const UNKNOWN: &[&str] =
+    &["{\"metric\":\"cpu\",\"value\":5}", "  {\"foo\":\"deadlock\"}", "{\"time\":null,\"level\":null}", "\t{\"broken\" \"level\":\"error\"}", "{}"];
+
 const LEVELS: &[&str] =
     &["DEBUG", "INFO", "INFO", "INFO", "WARNING", "WARN", "ERROR", "ERROR", "CRITICAL", "FATAL", "error", "Info", "notice", "trace", "BOGUS"];
 const LOGGERS: &[&str] = &["db", "auth", "web.api", "billing-worker", "com.acme.Svc", "rate"];
@@ -233,14 +237,14 @@ fn escaped(dice: &mut Dice, text: &Value) -> String {
     }) + "\""
 }
 
-/// A line that looks like the head of a record and is none, because its moment does not exist or its JSON is torn.
+/// A line that looks like the head of a record and is less, because its moment does not exist or its JSON is torn.
 fn almost(dice: &mut Dice) -> Vec<u8> {
     let torn = [
         "2026-02-30 10:00:00 [ERROR] db: the thirtieth",
         "2026-11-20 25:00:00 [ERROR] db: the twenty-fifth",
         "2026-13-01 10:00:00 [ERROR] db: the thirteenth",
         "{\"level\":\"error\",\"message\":\"torn in the mid",
-        "{\"message\":\"no comma\" \"level\":\"error\"}",
+        "{\"message\":\"no comma\" \"level\":\"error\"},",
     ];
     dice.pick(&torn).as_bytes().to_vec()
 }
@@ -284,6 +288,10 @@ pub(crate) fn file(recipe: &Recipe) -> Vec<u8> {
         // Nothing goes on with a line that is cut: what then is its text, nobody says.
         let more = if line.len() > 1 << 16 || !dice.one_in(4) { 0 } else { dice.roll(6) };
         push(&mut out, &line, crlf || dice.one_in(50));
+        // Among objects alone: elsewhere it depends on what most lines are.
+        if recipe.json == 10 && recipe.long.is_none() && recipe.lines > 20 && n > 10 && dice.one_in(9) {
+            push(&mut out, dice.pick(UNKNOWN).as_bytes(), crlf);
+        }
         for _ in 0..more {
             let line = if dice.one_in(6) { almost(&mut dice) } else { dice.pick(CONTINUATIONS).as_bytes().to_vec() };
             push(&mut out, &line, crlf);

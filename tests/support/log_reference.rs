@@ -59,7 +59,14 @@ pub(crate) fn show(nanos: i64) -> String {
 /// The records of a file.
 pub(crate) fn records(file: &[u8], zone_seconds: i64, fold: bool) -> Vec<Record> {
     let lines = file.split(|byte| *byte == b'\n').map(|line| line[..line.len().min(MAX_LINE_BYTES)].trim_ascii()).filter(|line| !line.is_empty());
-    let read: Vec<(&[u8], Option<Record>)> = lines.map(|line| (line, json(line, zone_seconds).or_else(|| standard(line, zone_seconds)))).collect();
+    let mut read: Vec<(&[u8], Option<Record>)> = lines.map(|line| (line, json(line, zone_seconds).or_else(|| standard(line, zone_seconds)))).collect();
+    // In a file whose records are JSON, an object is one, whatever it says.
+    let objects = |line: &[u8]| line.starts_with(b"{") && line.ends_with(b"}");
+    if read.iter().filter(|(_, head)| head.as_ref().is_some_and(|head| head.time.is_some())).all(|(line, _)| objects(line)) {
+        for (line, head) in read.iter_mut().filter(|(line, head)| head.is_none() && objects(line)) {
+            *head = Some(Record { time: None, level: None, message: line.to_vec() });
+        }
+    }
     // In a file where nothing begins a record, every line is one.
     let fold = fold && read.iter().any(|(_, head)| head.is_some());
     let mut records: Vec<Record> = Vec::new();
@@ -117,11 +124,11 @@ static BRACKETED: LazyLock<Regex> = LazyLock::new(|| regex(r"^\[([^\]]*)\]:?"));
 static BARE: LazyLock<Regex> = LazyLock::new(|| regex(r"^([A-Z]+)(?:$|[ :|])"));
 static MODULE: LazyLock<Regex> = LazyLock::new(|| regex(r"^[A-Za-z0-9_.$/-]{1,100}:[ \t]+"));
 
-/// A line that begins with a moment that exists.
+/// A line that begins with a moment; one that does not exist is no time.
 fn standard(line: &[u8], zone_seconds: i64) -> Option<Record> {
     let found = TIME.captures(line)?;
     let part = |n| found.get(n).map(|m| str::from_utf8(m.as_bytes()).unwrap());
-    let time = moment(part(1)?, part(2)?, part(3), part(4), zone_seconds)?;
+    let time = moment(part(1)?, part(2)?, part(3), part(4), zone_seconds);
     let mut rest = line[found.get(0)?.end()..].trim_ascii_start();
     let behind_time = rest;
     for _ in 0..4 {
@@ -139,13 +146,13 @@ fn standard(line: &[u8], zone_seconds: i64) -> Option<Record> {
         if let Some(level) = level(word.trim_ascii()) {
             let message = without_separator(rest);
             let module = MODULE.find(message).map_or(0, |m| m.end());
-            return Some(Record { time: Some(time), level: Some(level), message: message[module..].to_vec() });
+            return Some(Record { time, level: Some(level), message: message[module..].to_vec() });
         }
         if !bracketed {
             break;
         }
     }
-    Some(Record { time: Some(time), level: None, message: behind_time.to_vec() })
+    Some(Record { time, level: None, message: behind_time.to_vec() })
 }
 
 fn without_separator(text: &[u8]) -> &[u8] {

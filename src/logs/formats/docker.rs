@@ -18,7 +18,9 @@ pub(super) struct Wrapped<'l> {
     pub(super) text: Cow<'l, [u8]>,
     /// The moment, as it is written.
     pub(super) time: Option<&'l [u8]>,
-    /// The rest of the text is in the next line.
+    /// Where it was written to.
+    pub(super) stream: Option<&'l [u8]>,
+    /// The rest of the text is in the next line of this stream.
     pub(super) partial: bool,
 }
 
@@ -26,14 +28,15 @@ pub(super) struct Wrapped<'l> {
 pub(super) fn unwrap(line: &[u8]) -> Option<Wrapped<'_>> {
     let mut cursor = Cursor::new(line.strip_prefix(b"{\"log\":")?);
     let Value::Text(text, mut escaped) = cursor.value()? else { return None };
-    let mut time = None;
+    let (mut time, mut stream) = (None, None);
     while cursor.next_is(b',') {
         cursor.blanks();
         let (key, _) = cursor.string()?;
         cursor.expect(b':')?;
         match (key, cursor.value()?) {
             (b"time", Value::Text(text, _)) => time = Some(text),
-            (b"stream" | b"attrs" | b"tag", _) => {}
+            (b"stream", Value::Text(text, _)) => stream = Some(text),
+            (b"attrs" | b"tag", _) => {}
             _ => return None,
         }
     }
@@ -41,7 +44,7 @@ pub(super) fn unwrap(line: &[u8]) -> Option<Wrapped<'_>> {
     let whole = text.strip_suffix(b"\\n");
     let text = whole.map_or(text, |text| text.strip_suffix(b"\\r").unwrap_or(text));
     escaped &= memchr::memchr(b'\\', text).is_some();
-    Some(Wrapped { text: if escaped { unescape(text) } else { Cow::Borrowed(text) }, time, partial: whole.is_none() })
+    Some(Wrapped { text: if escaped { unescape(text) } else { Cow::Borrowed(text) }, time, stream, partial: whole.is_none() })
 }
 
 impl Format for Docker {

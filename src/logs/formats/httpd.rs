@@ -2,7 +2,10 @@
 
 use super::{
     Context, Format, Record,
-    shared::text::{digits, group},
+    shared::{
+        php,
+        text::{digits, group},
+    },
 };
 use crate::logs::level::Level;
 
@@ -43,7 +46,8 @@ impl Format for Nginx {
         if pid.is_empty() || tid.is_empty() {
             return None;
         }
-        Some(Record::of(Some(time), Some(Level::of_word(word)?), None, rest.strip_prefix(b":")?.trim_ascii_start()))
+        let (level, message) = (Level::of_word(word)?, rest.strip_prefix(b":")?.trim_ascii_start());
+        Some(Record::of(Some(time), Some(php::level(message).unwrap_or(level)), None, message))
     }
 }
 
@@ -53,7 +57,7 @@ impl Format for Apache {
     }
 
     fn summary(&self) -> &'static str {
-        "Apache's error log, and others whose lines begin with [Www Mon dd time yyyy]"
+        "Apache's error log"
     }
 
     fn example(&self) -> &'static str {
@@ -82,10 +86,14 @@ impl Format for Apache {
                 (logger, rest) = (module, after.trim_ascii_start());
             }
         }
+        // The kernel's messages, whose dates `dmesg -T` writes so, have neither level nor client.
+        if level.is_none() && !rest.starts_with(b"[pid ") && !rest.starts_with(b"[client ") {
+            return None;
+        }
         if let Some((_, after)) = group(rest).filter(|_| rest.starts_with(b"[pid ")) {
             rest = after.trim_ascii_start();
         }
-        Some(Record::of(time, level, logger, rest))
+        Some(Record::of(time, php::level(rest).or(level), logger, rest))
     }
 }
 

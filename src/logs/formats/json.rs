@@ -107,7 +107,7 @@ type Name = (&'static [u8], Slot, u8);
 const fn names(length: usize) -> &'static [Name] {
     use Slot::{Level, Logger, Message, Time};
     match length {
-        1 => &[(b"t", Time, 1), (b"s", Level, 1), (b"c", Logger, 2)],
+        1 => &[(b"t", Time, 1), (b"s", Level, 1), (b"c", Logger, 2), (b"L", Level, 1), (b"M", Message, 1), (b"N", Logger, 1)],
         2 => &[(b"ts", Time, 0), (b"@t", Time, 1), (b"@l", Level, 1), (b"@m", Message, 1)],
         3 => &[(b"msg", Message, 0), (b"lvl", Level, 0), (b"log", Message, 1), (b"@mt", Message, 1), (b"@ts", Time, 1), (b"app", Logger, 3)],
         4 => &[(b"time", Time, 0), (b"name", Logger, 1), (b"text", Message, 1), (b"date", Time, 1), (b"body", Message, 1), (b"host", Logger, 3)],
@@ -139,7 +139,7 @@ const fn names(length: usize) -> &'static [Name] {
         12 => &[(b"timeunixnano", Time, 0), (b"severitytext", Level, 1)],
         13 => &[(b"severity_text", Level, 1), (b"short_message", Message, 1), (b"response_code", Level, IMPLIED)],
         14 => &[(b"severitynumber", Level, 1)],
-        15 => &[(b"severity_number", Level, 1)],
+        15 => &[(b"severity_number", Level, 1), (b"renderedmessage", Message, 1), (b"messagetemplate", Message, 2)],
         17 => &[(b"syslog_identifier", Logger, 0)],
         20 => &[(b"__realtime_timestamp", Time, 0), (b"observedtimeunixnano", Time, 2)],
         _ => &[],
@@ -149,6 +149,10 @@ const fn names(length: usize) -> &'static [Name] {
 /// What a key stands for, in any case of its letters.
 fn slot(key: &[u8]) -> Option<(Slot, u8)> {
     let first = key.first()? | 0x20;
+    // zap's capitals; in small letters they may be anything.
+    if matches!(key, b"l" | b"m" | b"n") {
+        return None;
+    }
     let like = |name: &&Name| name.0[0] | 0x20 == first && name.0.eq_ignore_ascii_case(key);
     names(key.len()).iter().find(like).map(|(_, slot, rank)| (*slot, *rank))
 }

@@ -1,4 +1,5 @@
-//! The kernel's ring buffer (`dmesg`) and the X server: `[   12.345678] usb 1-1: text`. Seconds since boot are no time.
+//! The kernel's ring buffer (`dmesg`) and the X server: `[   12.345678] usb 1-1: text`. Seconds since boot are no time;
+//! `dmesg -T` writes one.
 
 use super::{
     Context, Format, Record,
@@ -18,7 +19,7 @@ impl Format for Kernel {
     }
 
     fn summary(&self) -> &'static str {
-        "dmesg and Xorg: [seconds since boot] text; no date, so no time"
+        "dmesg and Xorg: [seconds since boot] text, no date, so no time; or dmesg -T"
     }
 
     fn example(&self) -> &'static str {
@@ -38,6 +39,11 @@ impl Format for Kernel {
             None => (None, line),
         };
         let rest = rest.strip_prefix(b"[")?;
+        if rest.first()?.is_ascii_alphabetic() {
+            let (time, used) = context.times.ctime(rest)?;
+            let message = rest[used..].strip_prefix(b"]")?.trim_ascii_start();
+            return Some(Record::of(time, level, None, message));
+        }
         let (seconds, after) = digits(rest.trim_ascii_start());
         let (decimals, after) = digits(after.strip_prefix(b".")?);
         if seconds.is_empty() || seconds.len() > 9 || decimals.is_empty() {

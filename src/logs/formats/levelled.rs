@@ -2,7 +2,7 @@
 
 use super::{
     Context, Format, Record,
-    shared::{fields, text::group},
+    shared::{fields, php, text::group},
 };
 use crate::logs::level::Level;
 
@@ -16,7 +16,7 @@ pub(super) struct LevelOnly;
 const LONGEST_HEAD_BYTES: usize = 64;
 
 /// The level at the start of a line, bare in capitals or in brackets, and the text behind it.
-fn level(line: &[u8]) -> Option<(Level, &[u8])> {
+pub(super) fn level(line: &[u8]) -> Option<(Level, &[u8])> {
     if line.first() == Some(&b'[') {
         let (inner, after) = group(line).filter(|(inner, _)| inner.len() < 14)?;
         return Level::of_word(inner.trim_ascii()).map(|level| (level, after));
@@ -105,7 +105,9 @@ impl Format for LevelOnly {
 
     fn parse<'l>(&self, line: &'l [u8], context: &mut Context) -> Option<Record<'l>> {
         let _ = context;
-        let (level, after) = level(line)?;
+        let Some((level, after)) = level(line) else {
+            return php::level(line).filter(|_| line.starts_with(b"PHP ")).map(|level| Record::of(None, Some(level), None, line));
+        };
         // Python's `LEVEL:name:text`.
         if let Some(rest) = after.strip_prefix(b":")
             && let name = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || b"_.".contains(b)).count()

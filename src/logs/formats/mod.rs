@@ -8,14 +8,17 @@
 
 mod access;
 mod auditd;
+mod clock;
 mod columns;
 mod compose;
+mod console;
 mod cri;
 mod docker;
 mod elb;
 mod epoch;
 mod httpd;
 mod json;
+mod jul;
 mod kernel;
 mod klog;
 mod levelled;
@@ -41,6 +44,7 @@ use std::borrow::Cow;
 
 use jiff::tz::TimeZone;
 
+pub(crate) use jul::second_line;
 pub use shared::{
     own::{FormatSettings, Own},
     reader::LineReader,
@@ -74,6 +78,9 @@ pub const ALL: &[&dyn Format] = &[
     &httpd::Nginx,
     &httpd::Apache,
     &httpd::Cups,
+    &jul::Jul,
+    &console::Logrus,
+    &console::Dotnet,
     &kernel::Kernel,
     &tai64n::Tai64n,
     &strace::Strace,
@@ -85,6 +92,7 @@ pub const ALL: &[&dyn Format] = &[
     &epoch::Epoch,
     &levelled::LevelFirst,
     &standard::Standard,
+    &clock::Clock,
     &compose::Compose,
     &logfmt::Logfmt,
     &levelled::LevelOnly,
@@ -102,6 +110,8 @@ pub struct Record<'l> {
     pub logger: Option<Cow<'l, [u8]>>,
     /// The text; the whole line where the format has no text of its own.
     pub message: Cow<'l, [u8]>,
+    /// Level and message are in the line behind it.
+    pub level_behind: bool,
 }
 
 impl<'l> Record<'l> {
@@ -109,13 +119,13 @@ impl<'l> Record<'l> {
     #[inline]
     fn of(time: Option<Nanos>, level: Option<Level>, logger: Option<&'l [u8]>, message: &'l [u8]) -> Self {
         let logger = logger.filter(|name| !name.is_empty()).map(Cow::Borrowed);
-        Self { time, level, logger, message: Cow::Borrowed(message) }
+        Self { time, level, logger, message: Cow::Borrowed(message), level_behind: false }
     }
 
     /// The same, without the line it was read from.
     fn into_owned(self) -> Record<'static> {
         let own = |text: Cow<'l, [u8]>| Cow::Owned(text.into_owned());
-        Record { time: self.time, level: self.level, logger: self.logger.map(own), message: own(self.message) }
+        Record { time: self.time, level: self.level, logger: self.logger.map(own), message: own(self.message), level_behind: self.level_behind }
     }
 }
 

@@ -25,6 +25,15 @@ fn severity(word: &[u8]) -> Option<Option<Level>> {
     })
 }
 
+/// The abbreviation of a zone that was not read as one, right behind the time.
+fn unread_zone(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_prefix(b" ")?;
+    let length = text.iter().take(8).take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit()).count();
+    let zone = &text[..length];
+    let shaped = (2..8).contains(&length) && zone.iter().take(2).all(u8::is_ascii_uppercase) && matches!(text.get(length), Some(b' ' | b':' | b'['));
+    (shaped && severity(zone).is_none()).then_some(zone)
+}
+
 impl Format for Postgres {
     fn name(&self) -> &'static str {
         "postgres"
@@ -53,7 +62,10 @@ impl Format for Postgres {
             let word = head[..colon].iter().rev().take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit()).count();
             Some((severity(&head[colon - word..colon])?, colon))
         })?;
-        let (time, _) = context.times.read(line)?;
-        Some(Record::of(Some(time), level, None, line[end + 1..].trim_ascii()))
+        let (time, used) = context.times.read(line)?;
+        // Of CST and its like nobody knows which is meant, unless the file's own zone is called that.
+        let zone = unread_zone(&line[used..]);
+        let time = Some(time).filter(|time| zone.is_none_or(|zone| context.times.has_abbreviation(zone, *time)));
+        Some(Record::of(time, level, None, line[end + 1..].trim_ascii()))
     }
 }

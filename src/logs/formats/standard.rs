@@ -7,7 +7,7 @@
 use super::{
     Context, Format, Record,
     shared::{
-        fields,
+        fields, php,
         text::{digits, word},
     },
 };
@@ -83,7 +83,8 @@ fn bracketed<'l>(line: &'l [u8], context: &mut Context) -> Option<Record<'l>> {
             None => program(fields.message),
             Some(_) => (fields.logger, fields.message),
         };
-        return Some(Record::of(time, fields.level, logger.or(name), message));
+        let level = fields.level.or_else(|| php::level(message));
+        return Some(Record::of(time, level, logger.or(name), message));
     }
     // Level and thread in the same bracket, the message behind it.
     if !matches!(rest.first()?, b' ' | b',' | b':') {

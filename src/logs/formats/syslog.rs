@@ -4,7 +4,10 @@
 
 use super::{
     Context, Format, Record,
-    shared::text::{digits, group, number, split, status, word},
+    shared::{
+        object::{Scheme, fields},
+        text::{digits, group, number, split, status, word},
+    },
 };
 use crate::logs::level::Level;
 
@@ -39,7 +42,7 @@ pub(super) fn body(text: &[u8]) -> Option<Record<'_>> {
         Some(tagged) => tagged,
         None => tag(rest).unwrap_or((b"", rest)),
     };
-    let level = if program.starts_with(b"haproxy") { request(message) } else { level_of(message) };
+    let level = if program.starts_with(b"haproxy") { request(message).or_else(|| level_of(message)) } else { level_of(message) };
     Some(Record::of(None, level, Some(program), message.trim_ascii()))
 }
 
@@ -81,7 +84,7 @@ fn numbered(text: &[u8], open: usize) -> Option<(&[u8], &[u8])> {
     after.strip_prefix(b":").map(|message| (name, message))
 }
 
-/// A level word at the beginning of a message: `ERROR: text`, `[error] text`, `<warn>  text`, `level=error ...`.
+/// A level word at the beginning of a message: `ERROR: text`, `[error] text`, `<warn>  text`, `level=error ...`, `{"level":"error",...}`.
 fn level_of(message: &[u8]) -> Option<Level> {
     let message = message.trim_ascii_start();
     match message.first()? {
@@ -89,6 +92,7 @@ fn level_of(message: &[u8]) -> Option<Level> {
             let (inner, _) = group(&message[..message.len().min(16)])?;
             Level::of_word(inner.trim_ascii())
         }
+        b'{' => fields(message).find(|(key, _)| matches!(*key, b"level" | b"severity" | b"lvl"))?.1.level(Scheme::Pino),
         b't' | b'l' if message.starts_with(b"time=") || message.starts_with(b"level=") || message.starts_with(b"ts=") || message.starts_with(b"t=") => {
             let at = memchr::memmem::find(&message[..message.len().min(100)], b"level=").map(|at| at + 6)?;
             Level::of_word(word(&message[at..]).0)

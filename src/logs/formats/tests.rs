@@ -77,6 +77,8 @@ const GENERAL: &[(&str, &str)] = &[
     ("standard", "nginx"),
     ("standard", "apache"),
     ("standard", "sssd"),
+    ("kernel", "apache"),
+    ("standard", "jul"),
     ("standard", "syslog"),
     ("standard", "syslog-iso"),
     ("standard", "w3c"),

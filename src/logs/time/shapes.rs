@@ -2,7 +2,7 @@
 //!
 //! A shape that is a timestamp but leaves its year or the order of day and month open is read with no time rather than a guessed one.
 
-use jiff::fmt::strtime::BrokenDownTime;
+use jiff::{fmt::strtime::BrokenDownTime, tz::AmbiguousOffset};
 
 use super::{CIVIL_BYTES, Nanos, SECOND, TimeReader, day_number, epoch, two};
 
@@ -34,7 +34,10 @@ impl TimeReader {
             return None;
         }
         match (*text.get(2)?, *text.get(4)?) {
-            (b'0'..=b'9', b'-' | b'/') => self.read(text).map(|(nanos, used)| (Some(nanos), used)).or_else(|| self.dotted_time(text)),
+            (b'0'..=b'9', b'-' | b'/') => {
+                let read = self.read(text).map(|(nanos, used)| (Some(nanos), used));
+                read.or_else(|| self.dotted_time(text)).or_else(|| Some((None, self.impossible(text)?)))
+            }
             (b'0'..=b'9', b'.') => self.numbers(text, year_first),
             (b'0'..=b'9', b'0'..=b'9') => self.compact(text),
             (b'/' | b'-' | b'.' | b' ', b'A'..=b'Z' | b'a'..=b'z') => self.day_month(text),
@@ -86,8 +89,8 @@ impl TimeReader {
             return self.yearless(month, day, text, clock);
         };
         // The zone's offset depends on the day: the clock is read anew on that day.
-        let nanos = self.on_day(day_number(year, month, day)?, seconds, text, clock + used)?;
-        Some((Some(nanos), after + 5))
+        let nanos = self.on_day(day_number(year, month, day)?, seconds, text, clock + used);
+        Some((nanos, after + 5))
     }
 
     /// `Jan 26 10:30:45` without a year, `Jan 26 2026 10:30:45` and `Jan 26, 2026 10:30:45 PM`.
@@ -177,7 +180,7 @@ impl TimeReader {
             (b'-', None) => {
                 let (seconds, used) = loose_clock(text, at)?;
                 let day = day_number(date.year, date.month, date.day)?;
-                self.rest(day * 86_400 + seconds, text, at + used).map(|(nanos, used)| (Some(nanos), used))
+                self.rest(day * 86_400 + seconds, text, at + used)
             }
             _ => None,
         }
@@ -188,7 +191,7 @@ impl TimeReader {
         let [b'-', h1, h2, b'.', n1, n2, b'.', s1, s2] = *text.get(10..CIVIL_BYTES)? else { return None };
         let civil = [&text[..10], b" ", &[h1, h2], b":", &[n1, n2], b":", &[s1, s2]].concat();
         let local = self.local_seconds(civil.first_chunk()?)?;
-        self.rest(local, text, CIVIL_BYTES).map(|(nanos, used)| (Some(nanos), used))
+        self.rest(local, text, CIVIL_BYTES)
     }
 
     fn numbers(&mut self, text: &[u8], date: fn(&[u8]) -> Option<Date>) -> Option<Stamp> {
@@ -203,7 +206,7 @@ impl TimeReader {
         }
         let (seconds, used) = clock_seconds(text, at).or_else(|| bare_clock(text, at))?;
         let day = day_number(date.year, date.month, date.day)?;
-        self.rest(day * 86_400 + seconds, text, at + used).map(|(nanos, used)| (Some(nanos), used))
+        self.rest(day * 86_400 + seconds, text, at + used)
     }
 
     /// A date without a year: of the years around the moment that is near, the one that brings it closest.
@@ -249,12 +252,15 @@ impl TimeReader {
 
     fn moment(&self, parts: &BrokenDownTime) -> Option<Nanos> {
         let zoned = parts.to_timestamp().ok();
-        let moment = zoned.or_else(|| self.zone.to_timestamp(parts.to_datetime().ok()?).ok());
+        let moment = zoned.or_else(|| match self.zone.to_ambiguous_timestamp(parts.to_datetime().ok()?) {
+            skipped if matches!(skipped.offset(), AmbiguousOffset::Gap { .. }) => None,
+            moment => moment.compatible().ok(),
+        });
         moment.and_then(|moment| i64::try_from(moment.as_nanosecond()).ok())
     }
 
     fn on_day(&mut self, day: i64, seconds: i64, text: &[u8], rest: usize) -> Option<Nanos> {
-        self.rest(day * 86_400 + seconds, text, rest).map(|(nanos, _)| nanos)
+        self.rest(day * 86_400 + seconds, text, rest)?.0
     }
 }
 

@@ -1,5 +1,7 @@
 //! Lines that plainly go on with the record before them, whatever the format: stack traces of the usual languages.
 
+use super::super::levelled;
+
 /// Blanks that make a line an indented one.
 const INDENT_BLANKS: usize = 2;
 
@@ -22,7 +24,7 @@ pub(in super::super) fn continues(line: &[u8], before: Option<&[u8]>) -> bool {
         [b'S', ..] => line.starts_with(b"Suppressed: ") || line.starts_with(b"Stack trace:"),
         [b'F', ..] => line.starts_with(b"File \"") || raised(line, before),
         [b'D', ..] => line.starts_with(b"During handling of the above exception") || raised(line, before),
-        [b'T', ..] => line.starts_with(b"The above exception was the direct cause") || raised(line, before) || chained(line, before),
+        [b'T', ..] => line.starts_with(b"The above exception was the direct cause") || raised(line, before) || traced(line, before),
         [b'n', ..] if line.starts_with(b"note: run with `RUST_BACKTRACE") => true,
         [b's', ..] if line.starts_with(b"stack backtrace:") => true,
         [b'g', ..] if line.starts_with(b"goroutine ") && line.ends_with(b":") => go_dump(before) || before.trim_ascii().is_empty(),
@@ -37,7 +39,7 @@ pub(in super::super) fn continues(line: &[u8], before: Option<&[u8]>) -> bool {
 
 /// The last line of a Python traceback: an exception's name under an indented line.
 fn raised(line: &[u8], before: &[u8]) -> bool {
-    if !before.starts_with(b"    ") {
+    if !before.starts_with(b"    ") && !before.starts_with(b"  File \"") {
         return false;
     }
     let name = line.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')).count();
@@ -45,9 +47,9 @@ fn raised(line: &[u8], before: &[u8]) -> bool {
     ended && [&b"Error"[..], b"Exception", b"Interrupt", b"Exit", b"Warning", b"Iteration"].iter().any(|end| line[..name].ends_with(end))
 }
 
-/// A traceback that follows on another.
-fn chained(line: &[u8], before: &[u8]) -> bool {
-    line.starts_with(b"Traceback (most recent call last)") && before.trim_ascii().is_empty()
+/// A traceback that follows on another, or on a line that tells its level.
+fn traced(line: &[u8], before: &[u8]) -> bool {
+    line.starts_with(b"Traceback (most recent call last)") && (before.trim_ascii().is_empty() || levelled::level(before).is_some())
 }
 
 /// The message of a Rust panic stands under its place.

@@ -93,13 +93,17 @@ impl LineReader {
         let own = (ALL.len()..self.formats()).chain((0..PLAIN).filter(|format| builtin & 1 << format != 0));
         for format in own {
             let seen = &mut self.context.times.seen;
-            (seen.stamped, seen.yearless) = (false, false);
+            (seen.stamped, seen.yearless, seen.impossible) = (false, false, false);
             let read = match format.checked_sub(ALL.len()) {
                 Some(own) => self.own[own].parse(line, &mut self.context.times).is_some(),
                 None => ALL[format].parse(line, &mut self.context).is_some(),
             };
             if read {
                 let seen = &self.context.times.seen;
+                // It proves nothing of the format.
+                if seen.impossible {
+                    return None;
+                }
                 return Some(Vote { format, stamped: seen.stamped, yearless: seen.yearless });
             }
         }
@@ -149,7 +153,9 @@ impl Ballot {
         let stamped = |votes: &[Votes]| votes.iter().map(|votes| votes.stamped).sum::<usize>();
         let read = |votes: &[Votes]| votes.iter().map(|votes| votes.stamped + votes.others).sum::<usize>();
         let flat_lines = self.lines + read(&self.flat);
-        let indented = stamped(&self.flat) == 0 && (stamped(&self.indented) > 0 || self.indented_lines + read(&self.indented) > flat_lines);
+        // Where a format reads what is not indented and none what is, the latter is text of the former.
+        let heads = flat_lines > 0 && self.lines == 0 && read(&self.indented) == 0;
+        let indented = stamped(&self.flat) == 0 && !heads && (stamped(&self.indented) > 0 || self.indented_lines + read(&self.indented) > flat_lines);
         let votes: Vec<Votes> = if indented {
             let both = self.flat.iter().zip(&self.indented);
             both.map(|(a, b)| Votes { stamped: a.stamped + b.stamped, others: a.others + b.others }).collect()

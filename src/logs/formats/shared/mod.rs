@@ -7,5 +7,6 @@ mod detect;
 pub(super) mod fields;
 pub(super) mod object;
 pub(super) mod own;
+pub(super) mod php;
 pub(super) mod reader;
 pub(super) mod text;

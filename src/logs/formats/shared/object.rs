@@ -89,7 +89,7 @@ impl<'l> Value<'l> {
 
     pub(in super::super) fn level(&self, scheme: Scheme) -> Option<Level> {
         let number = match self {
-            Self::Text(text, false) => match Level::of_word(text.trim_ascii()) {
+            Self::Text(text, false) => match Level::of_word(text.trim_ascii()).or_else(|| shifted(text)) {
                 Some(level) => return Some(level),
                 None => text,
             },
@@ -119,6 +119,12 @@ impl<'l> Value<'l> {
             _ => None,
         }
     }
+}
+
+/// slog's levels between others, `ERROR+2`.
+fn shifted(text: &[u8]) -> Option<Level> {
+    let (word, shift) = text.split_at(text.iter().position(|b| matches!(b, b'+' | b'-'))?);
+    super::text::number(&shift[1..]).and_then(|_| Level::of_word(word))
 }
 
 /// The text that a JSON string stands for; the raw text where its escapes are wrong.

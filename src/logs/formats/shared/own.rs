@@ -131,7 +131,7 @@ impl Own {
                 let text = |value: Option<Value<'l>>| value.and_then(|value| value.text());
                 let time = text(time).and_then(|text| self.time(&text, times));
                 let level = text(level).and_then(|text| self.level(&text));
-                Some(Record { time, level, logger: text(logger), message: text(message).unwrap_or(line.into()) })
+                Some(Record { time, level, logger: text(logger), message: text(message).unwrap_or(line.into()), level_behind: false })
             }
         }
     }

@@ -19,6 +19,9 @@ const VOTING_LINES: usize = 400;
 /// Index of the format for what no other reads.
 pub(super) const PLAIN: usize = ALL.len() - 1;
 
+/// Index of the format of JSON lines.
+static JSON: LazyLock<usize> = LazyLock::new(|| ALL.iter().position(|format| format.name() == "json").unwrap_or(PLAIN));
+
 /// Bits of the formats, plain aside, that can begin with a byte.
 pub(super) static BY_FIRST: LazyLock<[u64; 256]> = LazyLock::new(|| {
     let able = |first: u8| (0..PLAIN).filter(|format| ALL[*format].begins_with(first)).fold(0, |bits, format| bits | 1 << format);
@@ -199,7 +202,7 @@ impl LineReader {
         let Some(wrapped) = docker::unwrap(line.trim_ascii()) else { return self.text(line, self.kind, || before.map(clean)) };
         let before = before.map(clean);
         let front = before.as_ref().and_then(|before| docker::unwrap(before.trim_ascii()));
-        if front.as_ref().is_some_and(|front| front.partial) {
+        if front.as_ref().is_some_and(|front| front.partial && front.stream == wrapped.stream) {
             return Line::More { text: wrapped.text, joined: true };
         }
         let time = wrapped.time.and_then(|time| self.context.times.read_whole(time));
@@ -213,7 +216,7 @@ impl LineReader {
 
     fn read_cri<'l>(&mut self, line: &'l [u8], before: Option<&[u8]>) -> Line<'l> {
         let Some(wrapped) = cri::unwrap(line, &mut self.context.times) else { return self.text(line, self.kind, || before.map(clean)) };
-        if before.is_some_and(cri::is_partial) {
+        if before.is_some_and(|before| cri::is_partial(before, wrapped.stream)) {
             return Line::More { text: Cow::Borrowed(wrapped.text), joined: true };
         }
         let text_before = || before.map(|before| Cow::Borrowed(cri::text(before)));
@@ -260,16 +263,19 @@ impl LineReader {
     #[inline]
     fn text<'l, 'b>(&mut self, text: &'l [u8], kind: Kind, before: impl FnOnce() -> Option<Cow<'b, [u8]>>) -> Line<'l> {
         let more = |text: &'l [u8]| Line::More { text: Cow::Borrowed(text.trim_ascii_end()), joined: false };
-        if !kind.indented && is_indented(text) {
+        let line = text.trim_ascii();
+        if !kind.indented && is_indented(text) && !is_object(line, kind) {
             return more(text);
         }
-        let line = text.trim_ascii();
         let Some(first) = line.first() else { return more(line) };
         if *first == b'#' && self.context.table.is_some() {
             return Line::Frame;
         }
         if let Some((format, record)) = self.parsed(line, *first, kind) {
             return Line::Head { format, record };
+        }
+        if is_object(line, kind) {
+            return Line::Head { format: kind.locked, record: Record { message: Cow::Borrowed(line), ..Record::default() } };
         }
         if kind.timed || continues(line, before().as_deref()) {
             return more(text);
@@ -305,6 +311,12 @@ impl LineReader {
         }
         None
     }
+}
+
+/// Whether a line is a whole object in a file of objects, where each is a record, whatever it says. The lines of one that is written over
+/// several lines are not.
+fn is_object(line: &[u8], kind: Kind) -> bool {
+    matches!(line, [b'{', .., b'}']) && kind.locked == *JSON
 }
 
 fn owned(line: Line<'_>) -> Line<'static> {

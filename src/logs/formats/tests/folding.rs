@@ -53,6 +53,41 @@ fn among_lines_without_times_only_what_plainly_does_continues() {
 }
 
 #[test]
+fn among_objects_every_whole_one_begins_a_record() {
+    let head = "{\"time\":\"2026-01-26T10:30:45Z\",\"level\":\"error\",\"msg\":\"x\"}\n";
+    for (body, want) in [
+        ("{\"metric\":\"cpu\"}\n  {\"foo\":1}\n{}\n{\"time\":null,\"msg\":null}\n", "HHHH"),
+        ("  {\"level\":\"info\",\"msg\":\"indented\"}\n\t{\"x\":1}\n", "HH"),
+        ("{\"level\":\"error\" \"msg\":\"broken\"}\n", "H"),
+        ("{\n  \"level\": \"info\",\n  \"a\": [\n    1\n  ]\n}\n", "MMMMMM"),
+        ("{\"level\":\"error\",\"msg\":\"cut o\n", "M"),
+        ("  at a.b (c.js:1)\ntext\n", "MM"),
+    ] {
+        assert_eq!(marks(&format!("{head}{head}{body}{head}")), format!("HH{want}H"), "{body}");
+    }
+}
+
+#[test]
+fn a_moment_that_does_not_exist_begins_a_record() {
+    for line in ["2026-02-30 10:30:45 [ERROR] x", "2026-01-26 25:30:45 [ERROR] x", "[2026-13-01T10:30:45,1] [ERROR] x"] {
+        assert_eq!(marks(&format!("{HEAD}{line}\n  more\n{HEAD}")), "HHMH", "{line}");
+        let json = "{\"time\":\"2026-01-26T10:30:45Z\",\"msg\":\"x\"}\n";
+        assert_eq!(marks(&format!("{json}{json}{line}\nmore\n{json}")), "HHHMH", "{line}");
+    }
+}
+
+#[test]
+fn tracebacks_belong_to_lines_that_tell_only_their_level() {
+    let body = "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\n    f()\nValueError: no\n";
+    assert_eq!(marks(&format!("ERROR:root:failed\n{body}INFO:root:next\n")), "HMMMMH");
+    let short = "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nValueError: no\n";
+    assert_eq!(marks(&format!("INFO:     up\nERROR:    Exception\n{short}WARNING:  x\n")), "HHMMMH");
+    assert_eq!(marks("10:30:45.1 [main] ERROR a.B - x\njava.lang.X: y\n\tat a.b(C.java:1)\n10:30:45.2 [main] INFO a.B - x\n"), "HMMH");
+    assert_eq!(marks("fail: A.B[13]\n      Connection\n      System.Exception: x\nwarn: A.B[0]\n      w\n"), "HMMHM");
+    assert_eq!(marks("Jan 26, 2026 10:30:45 AM a.B c\nSEVERE: x\njava.lang.X: y\n\tat a.b(C.java:1)\nJan 26, 2026 10:30:46 AM a.B c\nINFO: y\n"), "HMMMHM");
+}
+
+#[test]
 fn a_stray_date_does_not_swallow_a_file() {
     let file = format!("{}2026-01-26 10:30:45 hello\n{}", "text\n".repeat(20), "text\n".repeat(20));
     assert_eq!(marks(&file), "H".repeat(41));
@@ -96,6 +131,8 @@ fn docker_is_unwrapped_joined_and_folded() {
     .map(line)
     .concat();
     assert_eq!(marks(&file), "HMMHJJ");
+    let of = |stream: &str, text: &str| format!("{{\"log\":\"{text}\",\"stream\":\"{stream}\",\"time\":\"2026-01-26T10:30:45.123Z\"}}\n");
+    assert_eq!(marks(&[of("stdout", "a "), of("stderr", "b\\n"), of("stderr", "c "), of("stderr", "d\\n")].concat()), "HHHJ");
     let time = Some("2026-01-26T10:30:45.123Z".to_owned());
     assert_eq!(rows(&file)[0], ("standard".to_owned(), time.clone(), Some(Level::Error), Some("db".to_owned()), "\"a\"".to_owned()));
     assert_eq!(rows(&file)[1], ("standard".to_owned(), time, Some(Level::Warning), Some("db".to_owned()), "long".to_owned()));
@@ -108,6 +145,8 @@ fn cri_is_unwrapped_and_joined() {
                 2026-01-26T10:30:46.123456789Z stdout F \"x\"}\n\
                 2026-01-26T10:30:47.123456789Z stdout F I0126 10:30:45.120000       7 a.go:1] ok\n";
     assert_eq!(marks(file), "HMJH");
+    let between = "2026-01-26T10:30:45.1Z stdout P a\n2026-01-26T10:30:45.2Z stderr F b\n2026-01-26T10:30:45.3Z stdout F c\n";
+    assert_eq!(marks(between), "HHH");
     let error = ("klog".to_owned(), Some("2026-01-26T10:30:45.123456789Z".to_owned()), Some(Level::Error), Some("a.go".to_owned()), "no".to_owned());
     assert_eq!(rows(file)[0], error);
 }

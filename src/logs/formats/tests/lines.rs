@@ -23,6 +23,10 @@ fn standard_lines() {
         ("2026-01-26 10:30:45 - ERROR - boom", ERROR, None, "boom"),
         ("2026-01-26 10:30:45 - app.db - ERROR - boom", ERROR, Some("app.db"), "boom"),
         ("[2026-01-26 10:30:45] [ERROR] boom", ERROR, None, "boom"),
+        ("[26-Jan-2026 11:30:45 Europe/Berlin] PHP Warning:  x", WARNING, None, "PHP Warning:  x"),
+        ("[26-Jan-2026 05:30:45 America/New_York] PHP Parse error: x", CRITICAL, None, "PHP Parse error: x"),
+        ("2026-01-26 18:30:45 Asia/Shanghai ERROR x", ERROR, None, "x"),
+        ("2026-01-26 10:30:45.000 | SUCCESS  | app:run:1 - done", INFO, Some("app"), "done"),
         ("2026-01-26 10:30:45 [ERROR] database error: deadlock", ERROR, None, "database error: deadlock"),
         ("2026-01-26 10:30:45 error while reading", None, None, "error while reading"),
         ("2026-01-26 10:30:45 Got ERROR from peer", None, None, "Got ERROR from peer"),
@@ -78,6 +82,10 @@ fn json_lines() {
         (r#"{"caller":"a.go:1","level":"error","msg":"x","ts":"2026-01-26T10:30:45Z"}"#, ERROR, Some("a.go:1"), "x"),
         (r#"{"level":"info","ts":1769423445.0,"logger":"http.access","msg":"x","request":{"method":"GET"},"status":500}"#, INFO, Some("http.access"), "x"),
         (r#"{"time":"26/Jan/2026:10:30:45 +0000","request":"GET / HTTP/1.1","status":"502","msg":"x"}"#, ERROR, None, "x"),
+        (r#"{"L":"ERROR","T":"2026-01-26T10:30:45.000Z","N":"db","M":"x"}"#, ERROR, Some("db"), "x"),
+        (r#"{"Timestamp":"2026-01-26T10:30:45Z","Level":"Error","MessageTemplate":"{X}","RenderedMessage":"x"}"#, ERROR, None, "x"),
+        (r#"{"@t":"2026-01-26T10:30:45Z","@l":"Error","@mt":"x"}"#, ERROR, None, "x"),
+        (r#"{"time":"2026-01-26T10:30:45Z","level":"ERROR+2","msg":"x"}"#, ERROR, None, "x"),
         (r#"{"ts":"1769423445","level":"loud","msg":"x"}"#, None, None, "x"),
         (r#"{"ts":"1769423445","level":3,"status":502,"msg":"x"}"#, None, None, "x"),
     ] {
@@ -102,6 +110,10 @@ fn servers_of_the_web() {
     check("2026/01/26 10:30:45 [crit] 7#8: *9 connect() failed", "nginx", AT, CRITICAL, None, "*9 connect() failed");
     check("[Mon Jan 26 10:30:45 2026] [error] [client 192.0.2.7] no", "apache", AT, ERROR, None, "[client 192.0.2.7] no");
     check("[Mon Jan 26 10:30:45.123 2026] [core:trace3] [pid 7:tid 8] x", "apache", MILLIS, Some(Level::Trace), Some("core"), "x");
+    let php = "*1 FastCGI sent in stderr: \"PHP message: PHP Fatal error:  no";
+    check(&format!("2026/01/26 10:30:45 [error] 7#8: {php}"), "nginx", AT, CRITICAL, None, php);
+    let php = "[client 192.0.2.7:1] PHP Notice:  x";
+    check(&format!("[Mon Jan 26 10:30:45 2026] [php:error] [pid 7] {php}"), "apache", AT, NOTICE, Some("php"), php);
     check("W [26/Jan/2026:10:30:45 +0000] Unknown", "cups", AT, WARNING, None, "Unknown");
     let uwsgi = "[pid: 7|app: 0|req: 1/1] 192.0.2.7 () {3 vars in 6 bytes} [Mon Jan 26 10:30:45 2026] GET / => generated 4 bytes in 1 msecs (HTTP/1.1 404)";
     check(uwsgi, "uwsgi", AT, WARNING, None, "GET / => generated 4 bytes in 1 msecs (HTTP/1.1 404)");
@@ -121,6 +133,8 @@ fn syslog_of_all_kinds() {
         ("Jan 26 10:30:45 web1 sshd[7]: error: closed", "syslog", ERROR, Some("sshd"), "error: closed"),
         ("Jan 26 10:30:45 web1 NetworkManager[7]: <warn>  gone", "syslog", WARNING, Some("NetworkManager"), "<warn>  gone"),
         ("Jan 26 10:30:45 web1 dockerd[7]: time=\"x\" level=error msg=y", "syslog", ERROR, Some("dockerd"), "time=\"x\" level=error msg=y"),
+        ("Jan 26 10:30:45 web1 app[7]: {\"level\":\"error\",\"msg\":\"x\"}", "syslog", ERROR, Some("app"), "{\"level\":\"error\",\"msg\":\"x\"}"),
+        ("Jan 26 10:30:45 lb haproxy[7]: [ALERT] 25/103045 (7) : down", "syslog", CRITICAL, Some("haproxy"), "[ALERT] 25/103045 (7) : down"),
         ("Jan 26 2026 10:30:45 fw1 %ASA-6-302013: built", "syslog", None, Some("%ASA-6-302013"), "built"),
         ("<11>1 2026-01-26T10:30:45Z web1 shop 7 - [a@1 b=\"]\"] no", "syslog-5424", ERROR, Some("shop"), "no"),
         ("2026-01-26T11:30:45+01:00 web1 sshd[7]: bye", "syslog-iso", None, Some("sshd"), "bye"),
@@ -166,6 +180,20 @@ fn databases_frameworks_and_daemons() {
         ("ERROR [main] 2026-01-26 10:30:45,123 A.java:12 - no", "level-first", MILLIS, ERROR, None, "A.java:12 - no"),
         ("[DEBUG 2026-01-26 10:30:45 main]  x", "level-first", AT, DEBUG, None, "x"),
         ("INFO   | jvm 1    | 2026/01/26 10:30:45 | up", "level-first", AT, INFO, None, "up"),
+        ("Jan 26, 2026 10:30:45 AM a.b.C main", "jul", AT, None, Some("a.b.C"), "a.b.C main"),
+        ("10:30:45.123 [http-1] ERROR a.b.C - gone", "clock", None, ERROR, Some("a.b.C"), "gone"),
+        ("[10:30:45 WRN] late", "clock", None, WARNING, None, "late"),
+        ("ERRO[0001] gone", "logrus", None, ERROR, None, "gone"),
+        ("WARN[2026-01-26T10:30:45Z] late", "logrus", AT, WARNING, None, "late"),
+        ("crit: A.B[13]", "dotnet", None, CRITICAL, Some("A.B"), "A.B[13]"),
+        ("info: A.B[0] up", "dotnet", None, INFO, Some("A.B"), "up"),
+        ("[Mon Jan 26 10:30:45 2026] EXT4-fs error", "kernel", AT, None, None, "EXT4-fs error"),
+        ("PHP Fatal error:  no", "level-only", None, CRITICAL, None, "PHP Fatal error:  no"),
+        ("[ALERT]    (1) : no bind", "level-only", None, CRITICAL, None, "(1) : no bind"),
+        ("2026-01-26 07:30:45.123 -03 [7] ERROR:  no", "postgres", MILLIS, ERROR, None, "no"),
+        ("2026-01-26 10:30:45 CST [7] ERROR:  no", "postgres", None, ERROR, None, "no"),
+        ("2026-01-26 10:30:45 PET:a@b:ERROR:  no", "postgres", None, ERROR, None, "no"),
+        ("2026-01-26 10:30:45 LOG:  ready", "postgres", AT, INFO, None, "ready"),
         ("WARNING:root:x", "level-only", None, WARNING, Some("root"), "x"),
         ("[ERROR] no time", "level-only", None, ERROR, None, "no time"),
     ] {
@@ -174,22 +202,48 @@ fn databases_frameworks_and_daemons() {
 }
 
 #[test]
+fn a_moment_that_does_not_exist_is_no_time() {
+    let berlin = TimeZone::get("Europe/Berlin").unwrap();
+    for (stamp, want) in [
+        ("2026-02-30 10:30:45", None),
+        ("2026-01-26 25:30:45", None),
+        ("2026-13-01T10:30:45.123Z", None),
+        ("2026-03-29 02:30:00", None),
+        ("29-Mar-2026 02:30:00", None),
+        ("2026-10-25 02:30:00", Some("2026-10-25T00:30:00Z")),
+    ] {
+        let head = "2026-01-26 10:30:45 [INFO] a: x\n";
+        let mut reader = LineReader::detect(head.as_bytes(), berlin.clone());
+        let line = format!("{stamp} [ERROR] db: gone");
+        let (format, record) = parse(&mut reader, line.as_bytes());
+        assert_eq!((reader.format_name(format), record.time.map(show).as_deref()), ("standard", want), "{line}");
+        assert_eq!((record.level, record.logger.as_deref(), &*record.message), (ERROR, Some(&b"db"[..]), &b"gone"[..]), "{line}");
+    }
+    let cst = LineReader::detect(b"2026-01-26 10:30:45 CST [7] ERROR:  no", TimeZone::get("Asia/Shanghai").unwrap());
+    assert_eq!(parse(&mut cst.clone(), b"2026-01-26 10:30:45 CST [7] ERROR:  no").1.time.map(show).as_deref(), Some("2026-01-26T02:30:45Z"));
+}
+
+#[test]
 fn what_is_not_wholly_of_a_format_stays_plain() {
+    let mut reader = reader(b"");
     for line in [
         "Traceback (most recent call last):",
-        r#"{"foo": 1}"#,
-        "{}",
         r#"{"level":"error","msg":"cut off"#,
         r#"{"level":"error","msg":"x"} trailing"#,
-        r#"{"level":"error" "msg":"x"}"#,
-        "2026-02-30 10:30:45 [ERROR] no such day",
         "26 Januar 2026 10:30:45 x",
-        "10:30:45 ERROR a time without a day",
+        "10:30:45 a time without a day or a level",
+        "ERRO[x] no time",
+        "fail: text",
+        "warn: Category text",
+        r#"{"foo": 1}"#,
+        "{}",
+        r#"{"level":"error" "msg":"x"}"#,
         "12345 text",
         "a | b | c",
         "Errors: none",
     ] {
-        check(line, "plain", None, None, None, line);
+        let (format, record) = parse(&mut reader, line.as_bytes());
+        assert_eq!((reader.format_name(format), &record), ("plain", &Record::of(None, None, None, line.as_bytes())), "{line}");
     }
 }
 
@@ -198,7 +252,7 @@ fn what_is_not_text_is_taken_away() {
     let line = "\u{feff}\u{1b}[2K\u{1b}[31m2026-01-26 10:30:45 [ERROR]\u{1b}[0m db: x\r";
     check(line, "standard", AT, ERROR, Some("db"), "x");
     check("\0\0\x002026-01-26 10:30:45 [ERROR] db: x", "standard", AT, ERROR, Some("db"), "x");
-    let mut reader = reader(b"2026-01-26 10:30:45 [ERROR] db: x");
+    let mut reader = super::reader(b"2026-01-26 10:30:45 [ERROR] db: x");
     assert_eq!(&*parse(&mut reader, b"2026-01-26 10:30:45 [ERROR] db: \xff\xfe").1.message, b"\xff\xfe");
 }
 
