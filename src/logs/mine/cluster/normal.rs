@@ -101,7 +101,13 @@ fn list_end(text: &[u8]) -> Option<usize> {
     let is_joint = |byte: &u8| matches!(byte, b',' | b';' | b'|' | b'/' | b'-' | b'@' | b'#' | b'&' | b'+');
     let punctuation = text.iter().rev().take(4).take_while(|byte| is_joint(byte)).count();
     // ` - ` and the like also join what are no lists: a program and its peer, or the ends of a range.
-    let joint = if text.ends_with(b", ") { 2 } else if text.ends_with(b" ") { 1 } else { punctuation };
+    let joint = if text.ends_with(b", ") {
+        2
+    } else if text.ends_with(b" ") {
+        1
+    } else {
+        punctuation
+    };
     (matches!(joint, 1..=3) && text[..text.len() - joint].ends_with(WILDCARD)).then_some(text.len() - joint)
 }
 
