@@ -16,6 +16,9 @@ pub(super) const LEAST_VALUES: usize = 4;
 /// The same where only one other word stays the same.
 const LEAST_VALUES_BESIDE_ONE: usize = 8;
 
+/// The same for plain words in messages in which nothing is variable: `cannot open socket` and `cannot open device` are two statements.
+const LEAST_PLAIN: usize = 8;
+
 /// The same for words in capitals, which name states and methods.
 const LEAST_CAPITALS: usize = 8;
 
@@ -200,6 +203,8 @@ pub(super) struct Family<'f> {
     after_wild: bool,
     /// The place is the value of a key that says what happened.
     after_event_key: bool,
+    /// There is a wildcard in the message.
+    beside_wild: bool,
     /// The place is that of a program's name at the beginning.
     names_program: bool,
 }
@@ -220,6 +225,7 @@ impl<'f> Family<'f> {
             is_first: before == 0,
             after_wild: place >= 2 && form[place - 2] == WILD,
             after_event_key: keys::names_event(form, place, words),
+            beside_wild: form.iter().enumerate().any(|(at, id)| at % 2 == 0 && at != place && words.look(*id).wild),
             names_program: before == 0 && names_program(form, place, words),
         }
     }
@@ -255,6 +261,7 @@ impl<'f> Family<'f> {
             (_, 2..) if all(|look| look.account) => LEAST_ACCOUNTS,
             (_, 1) => LEAST_VALUES_BESIDE_ONE,
             _ if all(|look| look.capitals) => LEAST_CAPITALS,
+            _ if !self.beside_wild && all(|look| look.plain) => LEAST_PLAIN,
             _ => LEAST_VALUES,
         };
         self.has_context() && self.members.len() >= least && !self.names_events()

@@ -24,6 +24,8 @@ pub(super) struct Look {
     pub(super) unit: bool,
     /// Capitals only, as names of states are.
     pub(super) capitals: bool,
+    /// Small letters only, as most words of a language.
+    pub(super) plain: bool,
     /// With a dot, `@`, `$` or `\` inside, as names of classes, files and accounts.
     pub(super) qualified: bool,
     /// With `@` or `\` inside, as names of accounts.
@@ -109,6 +111,7 @@ fn look_at(text: &[u8]) -> Look {
         structure: vocabulary::is_structure(text),
         unit: vocabulary::is_unit(text),
         capitals: text.iter().any(u8::is_ascii_uppercase) && !text.iter().any(u8::is_ascii_lowercase),
+        plain: !text.is_empty() && text.iter().all(u8::is_ascii_lowercase),
         qualified: inner.iter().any(|byte| matches!(byte, b'.' | b'@' | b'$' | b'\\')),
         account: inner.iter().any(|byte| matches!(byte, b'@' | b'\\')),
         empty: text.is_empty(),
