@@ -54,7 +54,8 @@ fn an_interrupt_ends_an_analysis_at_once_with_what_was_read() {
             assert!(partial.starts_with("the analysis was cancelled; "), "{name}: {report:#}");
             assert!(matches!(code, Some(0 | 1)), "{code:?}");
             let read = number(&report["files"][0]["bytes"]);
-            assert!(read > 50 << 20 && read < 20 << 30, "{name}: {report:#}");
+            // Looking for times takes some of what was waited for.
+            assert!(read > 30 << 20 && read < 20 << 30, "{name}: {report:#}");
             took
         });
         println!("{name}: {took:?}");

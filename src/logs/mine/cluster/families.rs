@@ -17,7 +17,7 @@ pub(super) const LEAST_VALUES: usize = 4;
 const LEAST_VALUES_BESIDE_ONE: usize = 8;
 
 /// The same for plain words in messages in which nothing is variable: `cannot open socket` and `cannot open device` are two statements.
-const LEAST_PLAIN: usize = 8;
+const LEAST_PLAIN: usize = 5;
 
 /// The same for words in capitals, which name states and methods.
 const LEAST_CAPITALS: usize = 8;

@@ -87,7 +87,7 @@ fn states_beside_many_names_stay() {
 fn names_are_found_beside_more_verbs() {
     let mut messages = Vec::new();
     for verb in ["open", "read", "write", "close", "delete", "rename", "fetch"] {
-        messages.extend(["ann", "bea", "cat", "dan"].map(|name| format!("may not {verb} box of {name}")));
+        messages.extend(["ann", "bea", "cat", "dan", "eve"].map(|name| format!("may not {verb} box of {name}")));
     }
     assert_eq!(templates(&messages).len(), 7);
 }
