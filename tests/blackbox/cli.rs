@@ -155,15 +155,17 @@ fn records_are_json_lines() {
     let sandbox = Sandbox::new("");
     let log =
         sandbox.write("a.log", "2026-11-20 10:00:00 [ERROR] db: no\n{\"ts\":\"2026-11-20T10:00:01Z\",\"level\":\"warn\",\"msg\":\"slow\"}\nno format at all\n");
-    let records = sandbox.opsmedic(["logs", "records", log.to_str().unwrap(), "--timezone", "UTC"]).expect_code(0).json_lines();
+    let plain = sandbox.write("b.log", "no format at all\n");
+    let command = ["logs", "records", log.to_str().unwrap(), plain.to_str().unwrap(), "--timezone", "UTC"];
+    let records = sandbox.opsmedic(command).expect_code(0).json_lines();
     assert_eq!(records.len(), 3, "{records:#?}");
-    for (record, line) in records.iter().zip(1..) {
+    for (record, line) in records.iter().zip([1, 2, 1]) {
         assert_eq!(record["line"], line, "{record}");
         assert!(record["format"].is_string(), "{record}");
     }
     assert_eq!(records[0]["message"], "no");
     assert!(records[0]["timestamp"].as_str().unwrap().starts_with("2026-11-20T10:00:00"), "{}", records[0]);
-    assert_eq!(records[1]["message"], "slow");
+    assert_eq!(records[1]["message"], "slow\nno format at all", "what says no time goes on with the record before it");
     assert!(records[2]["timestamp"].is_null(), "a time was made up: {}", records[2]);
 }
 

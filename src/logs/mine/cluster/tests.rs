@@ -197,3 +197,37 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn keys_are_no_values() {
+    let stats = ["mem", "disk", "swap", "io", "gpu"].map(|key| format!("stats cpu=1 {key}=2 net=3"));
+    assert_eq!(templates(&stats).len(), 5);
+    let objects = ["cpu", "mem", "disk", "net", "io"].map(|key| format!(r#"{{"event":"a","{key}":1}}"#));
+    assert_eq!(templates(&objects).len(), 5);
+}
+
+#[test]
+fn dotted_words_need_as_much_evidence_as_others() {
+    let pairs = ["system.call.count gt 0", "system.message.count gt 0", "event user.created dispatched", "event user.deleted dispatched"];
+    assert_eq!(templates(&pairs).len(), 4);
+    let many: Vec<String> = (0..9).map(|at| format!("loaded plugin.{}.core at once", name(at))).collect();
+    assert_eq!(texts(&many), ["loaded <*> at once"]);
+}
+
+#[test]
+fn a_range_is_no_list_and_a_state_no_account() {
+    assert_eq!(templates(&["from 10.0.0.1 - 10.0.0.2 denied", "from 10.0.0.1 denied"]).len(), 2);
+    assert_eq!(templates(&["marking user active now", "marking user inactive now"]).len(), 2);
+}
+
+#[test]
+fn words_in_brackets_are_lists_of_any_length() {
+    assert_eq!(templates(&["tags [foo, bar] set", "tags [x] set", "tags [] set", "tags [a, b, c] set"]).len(), 1);
+}
+
+#[test]
+fn few_plain_words_are_statements_and_programs_are_names() {
+    assert_eq!(templates(&["Unable to open socket", "Unable to open file", "Unable to open device", "Unable to open database"]).len(), 4);
+    let programs: Vec<String> = (0..6).map(|at| format!("{}[{at}]: Process {at} went away", name(at))).collect();
+    assert_eq!(templates(&programs).len(), 1);
+}
