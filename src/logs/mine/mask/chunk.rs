@@ -126,7 +126,7 @@ fn path(text: &[u8], start: usize, end: usize, seen: u8, out: &mut Vec<u8>) -> u
     let slashes = chunk.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
     let missing = matches!(chunk, b"n/a" | b"N/A");
     let dotted = chunk[..chunk.len() - 1].contains(&b'.');
-    let named = body.iter().any(|byte| class(*byte) & (DIGIT | LETTER) != 0) || body == b"/*";
+    let named = body.iter().any(|byte| class(*byte) & (DIGIT | LETTER) != 0);
     if !is_root && (closes_tag || !named || !(rooted || slashes > 1 || seen & DIGIT != 0 || dotted || missing)) {
         out.extend_from_slice(chunk);
         return end;
