@@ -6,11 +6,13 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 
 use crate::{
+    cli::Serving,
     config::Config,
     flows::Services,
     health::{Health, NamedCheck, State},
     incident::Classifier,
     logs::Logs,
+    mcp::Limits,
     playbook::Library,
     ports::{Ports, process},
     recovery::{Owner, Parts, Recovery, Vital, Vitals},
@@ -25,11 +27,21 @@ pub struct Options {
     pub read_only: bool,
 }
 
+/// Everything that a command works with.
+pub struct Built {
+    /// The rooms.
+    pub services: Arc<Services>,
+    /// How they are served.
+    pub serving: Serving,
+}
+
 /// Builds all services from a valid configuration. Opens nothing yet: the store and clients open at first use.
 ///
 /// # Errors
 /// A playbook folder or a log pattern that is wrong.
-pub fn build(config: Config, options: Options) -> anyhow::Result<Arc<Services>> {
+pub fn build(config: Config, options: Options) -> anyhow::Result<Built> {
+    let limits = Limits { calls: config.mcp.max_calls, queue: config.mcp.max_queued_calls, log_calls: config.mcp.max_log_calls };
+    let serving = Serving { http: config.http.clone(), limits };
     let ports = Ports::real();
     let redactor = Arc::new(Redactor::with_secrets(&config.secrets()));
     let store = Arc::new(Store::at(config.store_path));
@@ -58,7 +70,7 @@ pub fn build(config: Config, options: Options) -> anyhow::Result<Arc<Services>> 
         config_option: config.path.map(|path| format!(" --config {}", path.display())).unwrap_or_default(),
         read_only: options.read_only,
     });
-    Ok(Arc::new(Services {
+    let services = Arc::new(Services {
         host: config.host,
         lang: config.lang,
         output_budget_bytes: config.mcp.output_budget_bytes,
@@ -68,7 +80,8 @@ pub fn build(config: Config, options: Options) -> anyhow::Result<Arc<Services>> 
         playbooks,
         recovery,
         redactor,
-    }))
+    });
+    Ok(Built { services, serving })
 }
 
 /// Recovery's view of the health room: a target is well when every check of its own is ok.

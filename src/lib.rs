@@ -11,6 +11,7 @@ pub mod config;
 pub mod engines;
 pub mod flows;
 pub mod health;
+pub mod http;
 pub mod incident;
 pub mod logs;
 pub mod mcp;

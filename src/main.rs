@@ -41,8 +41,8 @@ async fn run(cli: Cli, env: &Env) -> Outcome {
     }
     let config = Config::load(cli.config.as_deref(), env).map_err(Failure::usage)?;
     let options = app::Options { read_only: cli.read_only() };
-    let services = app::build(config, options).map_err(|e| Failure::new(Exit::Usage, format!("{e:#}")))?;
-    cli.run(services, &mut out).await
+    let built = app::build(config, options).map_err(|e| Failure::new(Exit::Usage, format!("{e:#}")))?;
+    cli.run(built.services, built.serving, &mut out).await
 }
 
 #[expect(clippy::print_stderr, reason = "the one place that tells a person why there is no answer")]

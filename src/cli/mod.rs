@@ -23,6 +23,7 @@ use std::{path::PathBuf, sync::Arc};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use output::Out;
+pub use serve::Serving;
 
 use crate::{flows::Services, types::lang::Lang};
 
@@ -75,7 +76,7 @@ pub enum Command {
     Tools,
     /// Rehearse: break a service of its own, find, judge and mend it, as an assistant would
     Drill(drill::DrillArgs),
-    /// Serve MCP over stdin and stdout
+    /// Serve MCP over stdin and stdout, or over HTTP
     Serve(serve::ServeArgs),
     /// Print shell completions
     Completions {
@@ -171,7 +172,7 @@ impl Cli {
     ///
     /// # Errors
     /// As the command.
-    pub async fn run(self, services: Arc<Services>, out: &mut Out) -> Outcome {
+    pub async fn run(self, services: Arc<Services>, serving: Serving, out: &mut Out) -> Outcome {
         let lang = self.lang.unwrap_or(services.lang);
         match self.command {
             Command::Check(args) => check::run(&args, &services, out).await,
@@ -182,7 +183,7 @@ impl Cli {
             Command::Audit(command) => audit::run(command, &services, out).await,
             Command::Playbook(command) => playbook::run(&command, &services, lang, out),
             Command::Tools => tools::run(out),
-            Command::Serve(args) => serve::run(&args, services).await,
+            Command::Serve(args) => serve::run(&args, services, serving).await,
             Command::Drill(_) | Command::Completions { .. } => unreachable!("run without services"),
         }
     }

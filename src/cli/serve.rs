@@ -1,8 +1,10 @@
 //! `serve`
 
-use std::{io::IsTerminal as _, sync::Arc, time::Duration};
+use std::{io::IsTerminal as _, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::{Router, routing::get};
 use clap::Args;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, Outcome, recover, signals};
@@ -11,7 +13,8 @@ use crate::{
         Services,
         watch::{WatchEvent, watch},
     },
-    mcp,
+    http,
+    mcp::{self, Hub, Server},
 };
 
 /// How often operations are looked for whose process is gone.
@@ -22,12 +25,20 @@ pub struct ServeArgs {
     /// Refuse every recovery
     #[arg(long)]
     pub read_only: bool,
+    /// Serve over HTTP instead of stdin and stdout: /mcp, and /sse for older clients [default: 127.0.0.1:8642]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:8642")]
+    pub http: Option<SocketAddr>,
 }
 
-pub(super) async fn run(args: &ServeArgs, services: Arc<Services>) -> Outcome {
-    if std::io::stdin().is_terminal() {
-        tracing::warn!("speaks MCP on stdin and stdout; an MCP client starts this command. The README has the configuration; Ctrl-C ends it");
-    }
+/// How the services are served, by the configuration.
+pub struct Serving {
+    /// How HTTP is.
+    pub http: http::Settings,
+    /// How many calls run at once.
+    pub limits: mcp::Limits,
+}
+
+pub(super) async fn run(args: &ServeArgs, services: Arc<Services>, serving: Serving) -> Outcome {
     let stop = CancellationToken::new();
     let stopper = stop.clone();
     tokio::spawn(async move {
@@ -43,13 +54,37 @@ pub(super) async fn run(args: &ServeArgs, services: Arc<Services>) -> Outcome {
         }
     });
     let healing = heal(args, &services, &stop);
-    let served = mcp::serve(services.clone(), stop).await;
+    let hub = Hub::new(services.clone(), serving.limits);
+    let served = match args.http {
+        Some(address) => over_http(hub, address, &serving.http, stop).await,
+        None => over_stdio(hub, stop).await,
+    };
     orphans.abort();
     if let Some(healing) = healing {
         healing.abort();
     }
     services.recovery.shut_down().await;
-    served.map(|()| Exit::Fine).map_err(Failure::could_not_run)
+    served.map(|()| Exit::Fine)
+}
+
+async fn over_stdio(hub: Arc<Hub>, stop: CancellationToken) -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() {
+        tracing::warn!("speaks MCP on stdin and stdout; an MCP client starts this command. The README has the configuration; Ctrl-C ends it");
+    }
+    mcp::serve(hub, stop).await.map_err(Failure::could_not_run)
+}
+
+async fn over_http(hub: Arc<Hub>, address: SocketAddr, settings: &http::Settings, stop: CancellationToken) -> Result<(), Failure> {
+    let listener = TcpListener::bind(address).await.map_err(|error| Failure::could_not_run(format!("cannot listen on {address}: {error}")))?;
+    let address = listener.local_addr().map_err(Failure::could_not_run)?;
+    let cut = CancellationToken::new();
+    let sessions = mcp::Sessions::new(settings.max_sessions, settings.session_idle());
+    tokio::spawn(sessions.clone().sweep(cut.clone()));
+    let routes = Router::new().merge(mcp::routes(|transport| Server::new(hub.clone(), transport), &sessions, &cut)).route("/healthz", get(|| async { "ok\n" }));
+    tracing::info!("serving MCP at http://{address}/mcp, for older clients at http://{address}/sse");
+    let quiet = async move { hub.quiet().await };
+    http::serve(listener, http::guarded(routes, settings, address), settings, http::End { stop, quiet, cut }).await;
+    Ok(())
 }
 
 /// The self-healing loop, where the configuration says so.

@@ -55,11 +55,17 @@ pub struct PlaybookSettings {
 pub struct McpSettings {
     /// The largest structured answer, and the largest text, of a tool call in bytes after escaping. Default 24,576; 4,096 to 1,048,576.
     pub output_budget_bytes: usize,
+    /// Calls that run at once, without those that read logs. Default 256; 1 to 10,000.
+    pub max_calls: usize,
+    /// Calls that wait for their turn; the rest is told that the server is busy. Default 1,024; 0 to 100,000.
+    pub max_queued_calls: usize,
+    /// Calls of `analyze_logs` that run at once. Default 2; 1 to 64.
+    pub max_log_calls: usize,
 }
 
 impl Default for McpSettings {
     fn default() -> Self {
-        Self { output_budget_bytes: 24_576 }
+        Self { output_budget_bytes: 24_576, max_calls: 256, max_queued_calls: 1_024, max_log_calls: 2 }
     }
 }
 
@@ -89,6 +95,8 @@ pub struct Config {
     pub targets: Vec<TargetConfig>,
     /// Limits of answers.
     pub mcp: McpSettings,
+    /// How HTTP is served.
+    pub http: crate::http::Settings,
     /// Values of `${..}` that go to commands; secret.
     filled: Vec<Secret>,
 }

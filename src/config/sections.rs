@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Every top-level key, for the error about an unknown one.
-const KEYS: &[&str] = &["host", "lang", "store", "classify", "health", "logs", "playbooks", "recovery", "targets", "mcp"];
+const KEYS: &[&str] = &["host", "lang", "store", "classify", "health", "logs", "playbooks", "recovery", "targets", "mcp", "http"];
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -43,7 +43,8 @@ pub(super) fn read(source: &Source<'_>, env: &Env) -> Result<Config, ConfigError
     let recovery_table = root.take_table("recovery", &places)?;
     let recovery_span = recovery_table.span.clone();
     let recovery = checked(recovery_table, &places, RecoverySettings::validate)?;
-    let mcp = checked(root.take_table("mcp", &places)?, &places, budget)?;
+    let mcp = checked(root.take_table("mcp", &places)?, &places, mcp_limits)?;
+    let http = checked(root.take_table("http", &places)?, &places, crate::http::Settings::validate)?;
     let targets = root.take("targets").map_or_else(|| Ok(Vec::new()), |node| targets::read(node, &places))?;
     // A slip in a name would freeze nothing.
     let frozen = recovery.freeze.iter().flat_map(|window| window.targets.iter().map(move |target| (window, target)));
@@ -56,7 +57,7 @@ pub(super) fn read(source: &Source<'_>, env: &Env) -> Result<Config, ConfigError
     }
     let store_path = store.path.unwrap_or_else(|| env.state_dir.join("opsmedic.db"));
     let filled = places.filled_in_commands();
-    Ok(Config { path: None, filled, host, lang, store_path, classify, health, history_days, logs, playbooks, recovery, targets, mcp })
+    Ok(Config { path: None, filled, host, lang, store_path, classify, health, history_days, logs, playbooks, recovery, targets, mcp, http })
 }
 
 /// `unknown key 'x'; known are ..; did you mean y?`
@@ -77,12 +78,14 @@ fn checked<T: serde::de::DeserializeOwned>(table: Table<'_>, places: &Places<'_>
     Ok(section)
 }
 
-fn budget(settings: &McpSettings) -> Result<(), String> {
-    if (4_096..=1_048_576).contains(&settings.output_budget_bytes) {
-        Ok(())
-    } else {
-        Err("mcp.output_budget_bytes is out of range: write 4096 to 1048576".to_owned())
-    }
+fn mcp_limits(settings: &McpSettings) -> Result<(), String> {
+    let range = |key: &str, value: usize, least: usize, most: usize| {
+        if (least..=most).contains(&value) { Ok(()) } else { Err(format!("mcp.{key} is out of range: write {least} to {most}")) }
+    };
+    range("output_budget_bytes", settings.output_budget_bytes, 4_096, 1_048_576)?;
+    range("max_calls", settings.max_calls, 1, 10_000)?;
+    range("max_queued_calls", settings.max_queued_calls, 0, 100_000)?;
+    range("max_log_calls", settings.max_log_calls, 1, 64)
 }
 
 /// One entry for every kind of check, in the registry's order, and the keys that belong to the whole section.

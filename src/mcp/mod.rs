@@ -8,13 +8,30 @@
 mod answer;
 mod budget;
 mod error;
+mod lanes;
 mod schema;
 mod server;
+mod sessions;
+mod sse;
 mod stdio;
+mod streamable;
 mod text;
 pub mod tools;
 
+use std::sync::Arc;
+
+use axum::Router;
+use rmcp::ServerHandler;
+use tokio_util::sync::CancellationToken;
+
 pub use budget::{CutRules, Moved};
 pub use error::ToolError;
-pub use server::{Server, describe};
+pub use lanes::Limits;
+pub use server::{Hub, Server, Transport, describe};
+pub use sessions::Sessions;
 pub use stdio::serve;
+
+/// Every route on which MCP is spoken, for the handler of each transport. `cut` ends every stream.
+pub fn routes<H: ServerHandler + Clone>(handler: impl Fn(Transport) -> H, sessions: &Arc<Sessions>, cut: &CancellationToken) -> Router {
+    streamable::router(handler(Transport::Http), sessions, cut.clone()).merge(sse::router(handler(Transport::Sse), sessions, cut.clone()))
+}

@@ -14,25 +14,82 @@ use rmcp::{
 
 use super::{
     ToolError, answer,
+    lanes::{Lanes, Limits},
     tools::{self, Tool as Kind},
 };
-use crate::flows::Services;
+use crate::{flows::Services, types::access::Principal};
 
 /// The longest that any call may take; every tool ends long before by its own deadlines.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// Methods that end up in the custom handler when their parameters do not fit.
 const KNOWN_METHODS: &[&str] = &["tools/call", "tools/list", "initialize", "ping"];
 
+/// What all transports of a process share: the services, and how much runs at once.
+pub struct Hub {
+    pub(super) services: Arc<Services>,
+    pub(super) lanes: Arc<Lanes>,
+}
+
+impl Hub {
+    /// One for the whole process.
+    pub fn new(services: Arc<Services>, limits: Limits) -> Arc<Self> {
+        Arc::new(Self { services, lanes: Lanes::new(limits) })
+    }
+
+    /// Waits until no call is in flight.
+    pub async fn quiet(&self) {
+        self.lanes.quiet().await;
+    }
+}
+
 /// The server behind every transport. Cheap to clone.
 #[derive(Clone)]
 pub struct Server {
+    hub: Arc<Hub>,
     services: Arc<Services>,
+    transport: Transport,
+}
+
+/// How a caller reaches us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// A child process's pipes: whoever started us calls.
+    Stdio,
+    /// Streamable HTTP.
+    Http,
+    /// HTTP with a stream of events, as of 2024-11-05.
+    Sse,
+}
+
+impl Transport {
+    /// As the audit names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdio => "mcp stdio",
+            Self::Http => "mcp http",
+            Self::Sse => "mcp sse",
+        }
+    }
+
+    /// Who calls without having proven anything.
+    fn unproven(self) -> Principal {
+        match self {
+            Self::Stdio => Principal::local(),
+            Self::Http | Self::Sse => Principal::anonymous(),
+        }
+    }
 }
 
 impl Server {
-    /// A server over these services.
-    pub fn new(services: Arc<Services>) -> Self {
-        Self { services }
+    /// A server for one transport.
+    pub fn new(hub: Arc<Hub>, transport: Transport) -> Self {
+        Self { services: hub.services.clone(), hub, transport }
+    }
+
+    /// Who calls, by what the transport proved.
+    fn principal(&self, context: &RequestContext<RoleServer>) -> Principal {
+        let proven = context.extensions.get::<http::request::Parts>().and_then(|parts| parts.extensions.get::<Principal>());
+        proven.cloned().unwrap_or_else(|| self.transport.unproven())
     }
 
     fn error(&self, error: &ToolError) -> CallToolResult {
@@ -45,8 +102,12 @@ impl Server {
     async fn run(&self, tool: &'static Kind, request: CallToolRequestParams, context: &RequestContext<RoleServer>) -> CallToolResult {
         let cancel = context.ct.clone();
         let client = context.client_info().map(|client| format!("{} {}", client.name, client.version));
-        let caller = tools::Caller { cancel: cancel.clone(), via: "mcp stdio", client };
-        let call = AssertUnwindSafe((tool.call)(&self.services, request.arguments.unwrap_or_default(), caller)).catch_unwind();
+        let caller = tools::Caller { cancel: cancel.clone(), via: self.transport.name(), client, principal: self.principal(context) };
+        let call = AssertUnwindSafe(async {
+            let _place = self.hub.lanes.enter(tool.reads_logs()).await?;
+            (tool.call)(&self.services, request.arguments.unwrap_or_default(), caller).await
+        })
+        .catch_unwind();
         let ended = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(ToolError::new("cancelled", "the call was cancelled", "call again if it is still needed")),

@@ -11,8 +11,7 @@ use rmcp::ServiceExt as _;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use super::Server;
-use crate::flows::Services;
+use super::{Hub, Server, server::Transport};
 
 /// How long calls in flight may still be answered once stdin has ended: enough for `echo .. | opsmedic serve`, and still at once.
 const DRAIN: Duration = Duration::from_millis(250);
@@ -21,12 +20,12 @@ const DRAIN: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// A client that does not speak the protocol, in words.
-pub async fn serve(services: Arc<Services>, stop: CancellationToken) -> Result<(), String> {
+pub async fn serve(hub: Arc<Hub>, stop: CancellationToken) -> Result<(), String> {
     // The pipe transport can be given up while a read is pending; tokio's stdin cannot.
     let (stdin, stdout) = rmcp::transport::stdio_pipes();
     let ended = CancellationToken::new();
     let stdin = NoticeEnd { inner: stdin, ended: ended.clone() };
-    let running = Server::new(services).serve_with_ct((stdin, stdout), stop.clone());
+    let running = Server::new(hub, Transport::Stdio).serve_with_ct((stdin, stdout), stop.clone());
     let running = tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),

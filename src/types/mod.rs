@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** nothing in here can fail because of the outside world.
 
+pub mod access;
 pub mod bound;
 pub mod ids;
 pub mod issue;

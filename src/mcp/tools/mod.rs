@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use super::answer::Answer;
 use super::{ToolError, schema};
-use crate::flows::Services;
+use crate::{flows::Services, types::access::Principal};
 
 /// Every tool, in the order in which lists show them.
 pub const ALL: &[&Tool] = &[
@@ -67,8 +67,15 @@ pub struct Tool {
     pub call: Call,
 }
 
+impl Tool {
+    /// Whether it belongs to the lane of those that read logs.
+    pub(super) fn reads_logs(&self) -> bool {
+        self.name == analyze_logs::TOOL.name
+    }
+}
+
 /// Who calls.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// Fires when the caller no longer wants the answer.
     pub cancel: CancellationToken,
@@ -76,6 +83,8 @@ pub struct Caller {
     pub via: &'static str,
     /// What the client calls itself; untrusted.
     pub client: Option<String>,
+    /// Who it was proven to be, and what they may do.
+    pub principal: Principal,
 }
 
 /// How a tool answers.

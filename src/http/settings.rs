@@ -1,0 +1,85 @@
+//! What the section `[http]` says.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde::Deserialize;
+
+/// `[http]`: how the server listens, and how much it takes from whom.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Names by which clients may call this server, beside localhost and the loopback addresses: `ops.example.com` or `ops.example.com:8642`.
+    pub allowed_hosts: Vec<String>,
+    /// Web pages that may call this server, such as `https://console.example.com`; none by default. Clients that are no browser send no origin.
+    pub allowed_origins: Vec<String>,
+    /// At most so many sessions of the older protocol revisions at once. Default 2,048; 1 to 100,000.
+    pub max_sessions: usize,
+    /// At most so many connections at once. Default 4,096; 1 to 100,000.
+    pub max_connections: usize,
+    /// The largest body of a request in bytes. Default 1,048,576; 1,024 to 67,108,864.
+    pub max_body_bytes: usize,
+    /// The head of a request must be there within so many seconds; an idle connection is closed after them. Default 10; 1 to 300.
+    pub header_timeout_seconds: u64,
+    /// The body must be there within so many seconds, and a client that takes nothing of its answer for so long is cut off. Default 30; 1 to 600.
+    pub body_timeout_seconds: u64,
+    /// A session without call and stream is closed after so many seconds. Default 1,800; 1 to 86,400.
+    pub session_idle_seconds: u64,
+    /// On shutdown, calls in flight get so many seconds to end. Default 20; 0 to 600.
+    pub drain_seconds: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            max_sessions: 2_048,
+            max_connections: 4_096,
+            max_body_bytes: 1 << 20,
+            header_timeout_seconds: 10,
+            body_timeout_seconds: 30,
+            session_idle_seconds: 1_800,
+            drain_seconds: 20,
+        }
+    }
+}
+
+impl Settings {
+    /// Where the server listens unless told otherwise.
+    pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8642);
+
+    /// Holds the values against their ranges.
+    ///
+    /// # Errors
+    /// The key and what it may be.
+    pub fn validate(&self) -> Result<(), String> {
+        let range = |key: &str, value: u64, least: u64, most: u64| {
+            if (least..=most).contains(&value) { Ok(()) } else { Err(format!("http.{key} is out of range: write {least} to {most}")) }
+        };
+        let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        range("max_sessions", size(self.max_sessions), 1, 100_000)?;
+        range("max_connections", size(self.max_connections), 1, 100_000)?;
+        range("max_body_bytes", size(self.max_body_bytes), 1_024, 64 << 20)?;
+        range("header_timeout_seconds", self.header_timeout_seconds, 1, 300)?;
+        range("body_timeout_seconds", self.body_timeout_seconds, 1, 600)?;
+        range("session_idle_seconds", self.session_idle_seconds, 1, 86_400)?;
+        range("drain_seconds", self.drain_seconds, 0, 600)
+    }
+
+    pub(super) fn header_timeout(&self) -> Duration {
+        Duration::from_secs(self.header_timeout_seconds)
+    }
+
+    pub(super) fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.body_timeout_seconds)
+    }
+
+    pub(super) fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+
+    /// How long a session may be without call and stream.
+    pub fn session_idle(&self) -> Duration {
+        Duration::from_secs(self.session_idle_seconds)
+    }
+}

@@ -1,0 +1,130 @@
+//! How many calls run at once. Reading logs keeps to a lane of its own, so that it never keeps a health check or a recovery waiting.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+
+use super::ToolError;
+
+/// The limits of both lanes.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Calls that run at once, without those that read logs.
+    pub calls: usize,
+    /// Calls that wait for their turn.
+    pub queue: usize,
+    /// Calls that read logs at once.
+    pub log_calls: usize,
+}
+
+/// A lane: room for some, a queue for some more, and a fast answer for the rest.
+struct Lane {
+    room: Semaphore,
+    places: Semaphore,
+}
+
+impl Lane {
+    fn new(room: usize, queue: usize) -> Self {
+        Self { room: Semaphore::new(room), places: Semaphore::new(room.saturating_add(queue)) }
+    }
+
+    async fn enter(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), ToolError> {
+        let full = || ToolError::new("busy", "too many calls are running and waiting", "wait a second and call again; nothing was done");
+        let place = self.places.try_acquire().map_err(|_| full())?;
+        let room = self.room.acquire().await.map_err(|_| full())?;
+        Ok((place, room))
+    }
+}
+
+/// The lanes of a server, over all its transports.
+pub(super) struct Lanes {
+    calls: Lane,
+    logs: Lane,
+    running: AtomicUsize,
+    ended: Notify,
+}
+
+/// Counts a call for as long as it is there, also while it waits.
+struct Counted<'l>(&'l Lanes);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.ended.notify_waiters();
+        }
+    }
+}
+
+/// A call's place; gives it back when dropped.
+pub(super) struct Place<'l> {
+    _held: (SemaphorePermit<'l>, SemaphorePermit<'l>),
+    _counted: Counted<'l>,
+}
+
+impl Lanes {
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            calls: Lane::new(limits.calls, limits.queue),
+            logs: Lane::new(limits.log_calls, limits.queue),
+            running: AtomicUsize::new(0),
+            ended: Notify::new(),
+        })
+    }
+
+    /// Waits for this call's turn.
+    ///
+    /// # Errors
+    /// `busy` when even the queue is full.
+    pub(super) async fn enter(&self, reads_logs: bool) -> Result<Place<'_>, ToolError> {
+        let lane = if reads_logs { &self.logs } else { &self.calls };
+        self.running.fetch_add(1, Ordering::SeqCst);
+        let counted = Counted(self);
+        Ok(Place { _held: lane.enter().await?, _counted: counted })
+    }
+
+    /// Waits until no call runs or waits.
+    pub(super) async fn quiet(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if self.running.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_lane_answers_at_once_and_leaves_the_other_alone() {
+        let lanes = Lanes::new(Limits { calls: 1, queue: 1, log_calls: 1 });
+        let reading = lanes.enter(true).await.expect("room");
+        let for_queue = lanes.clone();
+        let queued = tokio::spawn(async move { for_queue.enter(true).await.map(drop) });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(lanes.enter(true).await.err().map(|e| e.code), Some("busy"));
+        assert!(lanes.enter(false).await.is_ok(), "the other lane is free");
+        assert!(tokio::time::timeout(Duration::from_millis(20), lanes.quiet()).await.is_err(), "a call runs");
+        drop(reading);
+        assert!(queued.await.expect("no panic").is_ok(), "the queue moves up");
+        lanes.quiet().await;
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_leaves_the_queue() {
+        let lanes = Lanes::new(Limits { calls: 1, queue: 1, log_calls: 1 });
+        let running = lanes.enter(false).await.expect("room");
+        assert!(tokio::time::timeout(Duration::from_millis(10), lanes.enter(false)).await.is_err(), "waits");
+        drop(running);
+        tokio::time::timeout(Duration::from_secs(1), lanes.quiet()).await.expect("nobody is counted who left");
+        assert!(lanes.enter(false).await.is_ok());
+    }
+}

@@ -1,0 +1,58 @@
+//! Streamable HTTP at `/mcp`: without sessions for 2026-07-28, with them for the revisions before it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{Response, StatusCode},
+    middleware::{self, Next},
+};
+use rmcp::{
+    ServerHandler,
+    transport::{StreamableHttpServerConfig, StreamableHttpService},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::sessions::{CALL, CallOf, Manager, Sessions};
+use crate::{
+    http::{busy, refuse},
+    types::access::Principal,
+};
+
+/// The header that names a session.
+const SESSION: &str = "mcp-session-id";
+
+/// The route, for a handler that each session gets a clone of. `cut` ends every stream.
+pub(super) fn router<H: ServerHandler + Clone>(handler: H, sessions: &Arc<Sessions>, cut: CancellationToken) -> Router {
+    // Host, origin and the size of a body were checked before, on every route.
+    let config = StreamableHttpServerConfig::default()
+        .disable_allowed_hosts()
+        .with_max_request_body_bytes(usize::MAX)
+        .with_json_response(true)
+        .with_cancellation_token(cut);
+    let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(Manager(sessions.clone())), config);
+    let sessions = sessions.clone();
+    Router::new().nest_service("/mcp", service).layer(middleware::from_fn(move |request, next| with_caller(sessions.clone(), request, next)))
+}
+
+/// Who sent a request.
+pub(super) fn owner(extensions: &http::Extensions) -> String {
+    extensions.get::<Principal>().map_or_else(|| Principal::anonymous().name, |principal| principal.name.clone())
+}
+
+/// Tells the sessions whose request this is, keeps others' sessions out of reach, and turns a lack of room into what clients understand.
+async fn with_caller(sessions: Arc<Sessions>, request: Request, next: Next) -> Response<Body> {
+    let owner = owner(request.extensions());
+    let named = request.headers().get(SESSION);
+    if named.is_some_and(|id| !id.to_str().is_ok_and(|id| sessions.touch(id, &owner))) {
+        return refuse(StatusCode::NOT_FOUND, "no_session", "there is no such session", "begin a new one with initialize");
+    }
+    let call = Arc::new(CallOf { owner, full: AtomicBool::new(false) });
+    let response = CALL.scope(call.clone(), next.run(request)).await;
+    if call.full.load(Ordering::Relaxed) { busy("there is no room for another session") } else { response }
+}
