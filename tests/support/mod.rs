@@ -12,6 +12,7 @@ pub(crate) mod mcp;
 pub(crate) mod mount;
 pub(crate) mod plant;
 pub(crate) mod sandbox;
+pub(crate) mod served;
 pub(crate) mod servers;
 pub(crate) mod skip;
 pub(crate) mod sql;
