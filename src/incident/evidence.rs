@@ -112,19 +112,6 @@ impl Evidence {
         }
     }
 
-    /// A copy with one metric set, for "what if".
-    pub(super) fn with(&self, metric: Metric, value: f64) -> Self {
-        let mut copy = self.clone();
-        match metric {
-            Metric::ErrorRate => copy.error_rate_percent = Some(value),
-            Metric::ResponseTime => copy.response_time_ms = Some(value),
-            Metric::Availability => copy.availability_percent = Some(value),
-            #[expect(clippy::cast_possible_truncation, reason = "built from whole thresholds")]
-            Metric::AffectedUsers => copy.affected_users = Some(value as i64),
-        }
-        copy
-    }
-
     /// How many of the four metrics are known.
     pub fn known(&self) -> usize {
         Metric::ALL.into_iter().filter(|m| self.value(*m).is_some()).count()

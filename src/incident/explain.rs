@@ -2,7 +2,7 @@
 
 use super::{
     BusinessImpact, ClassifySettings, Confidence, Contradiction, Evidence, Metric, Missing, Policy, WouldChange,
-    rules::{self, DecidedBy, Decision},
+    rules::{self, Case, DecidedBy, Decision, Limit},
 };
 use crate::types::{lang::Lang, severity::Severity};
 
@@ -18,7 +18,7 @@ pub(super) fn confidence(evidence: &Evidence, determined: bool, contradictions: 
 }
 
 pub(super) fn why(decision: &Decision, lang: Lang) -> String {
-    let (severity, by) = (decision.severity, decision.deciders.join(", "));
+    let (severity, by) = (decision.severity, decision.deciders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     let zh = match decision.decided_by {
         DecidedBy::Quorum => format!("{severity}：该级别至少一半的规则命中（{by}）"),
         DecidedBy::DecisiveSignal => format!("{severity}：决定性信号（{by}）"),
@@ -84,8 +84,8 @@ pub(super) fn contradictions(evidence: &Evidence, decision: &Decision, lang: Lan
         "nobody affected by an outage: the count may be missing rather than zero",
         "故障却无人受影响：人数可能是缺失而非为零",
     );
-    let healthy = decision.rows.iter().filter(|r| r.value.is_some()).all(|r| !r.hit);
-    let word = decision.rows.iter().any(|r| r.value.is_none() && r.hit && r.severity >= Severity::P1);
+    let healthy = decision.rules.iter().filter(|r| r.measured()).all(|r| !r.hit);
+    let word = decision.rules.iter().any(|r| !r.measured() && r.hit && r.severity >= Severity::P1);
     add(
         word && healthy && evidence.known() > 0,
         &["description"],
@@ -102,22 +102,31 @@ pub(super) fn contradictions(evidence: &Evidence, decision: &Decision, lang: Lan
 }
 
 /// Which ranges of each known metric would give another severity, everything else as it is.
-pub(super) fn would_change(policy: Policy, settings: &ClassifySettings, evidence: &Evidence, now: Severity) -> Vec<WouldChange> {
+pub(super) fn would_change(policy: Policy, settings: &ClassifySettings, bands: &Bands, case: &Case<'_>, now: Severity) -> Vec<WouldChange> {
     let mut found = Vec::new();
-    for metric in Metric::ALL.into_iter().filter(|m| evidence.value(*m).is_some()) {
-        let mut ranges: Vec<(Severity, Band)> = Vec::new();
-        for band in bands(settings, metric) {
-            let Ok(other) = rules::decide(policy, settings, &evidence.with(metric, band.value)) else { continue };
+    for (metric, bands) in Metric::ALL.into_iter().zip(&bands.0).filter(|(m, _)| case.value(*m).is_some()) {
+        let mut ranges: Vec<(Severity, &Band, &Band)> = Vec::new();
+        for band in bands {
+            let Ok(other) = rules::decide(policy, settings, &case.with(metric, band.value)) else { continue };
             match ranges.last_mut() {
                 // Neighbours with the same severity are one range.
-                Some((severity, range)) if *severity == other.severity => range.bad_end = band.bad_end,
-                _ => ranges.push((other.severity, band)),
+                Some((severity, _, last)) if *severity == other.severity => *last = band,
+                _ => ranges.push((other.severity, band, band)),
             }
         }
-        let others = ranges.into_iter().filter(|(severity, _)| *severity != now);
-        found.extend(others.map(|(severity, band)| WouldChange { if_true: band.condition(metric), severity }));
+        let others = ranges.into_iter().filter(|(severity, ..)| *severity != now);
+        found.extend(others.map(|(severity, first, last)| WouldChange { if_true: condition(metric, first, last), severity }));
     }
     found
+}
+
+/// The ranges of each metric, in the order of [`Metric::ALL`]; they depend on the settings only.
+pub(super) struct Bands([Vec<Band>; 4]);
+
+impl Bands {
+    pub(super) fn new(settings: &ClassifySettings) -> Self {
+        Self(Metric::ALL.map(|metric| bands(settings, metric)))
+    }
 }
 
 /// A range of a metric between two limits.
@@ -128,32 +137,32 @@ struct Band {
     bad_end: Option<String>,
 }
 
-impl Band {
-    fn condition(&self, metric: Metric) -> String {
-        let ends: Vec<String> = self.mild_end.iter().chain(&self.bad_end).map(|end| format!("{} {end}", metric.name())).collect();
-        ends.join(" and ")
-    }
+fn condition(metric: Metric, first: &Band, last: &Band) -> String {
+    let ends: Vec<String> = first.mild_end.iter().chain(&last.bad_end).map(|end| format!("{} {end}", metric.name())).collect();
+    ends.join(" and ")
 }
 
 /// The ranges between the limits of all levels and the decisive one, mildest first.
 fn bands(settings: &ClassifySettings, metric: Metric) -> Vec<Band> {
     let down = metric.lower_is_worse();
     let step = if matches!(metric, Metric::ErrorRate | Metric::Availability) { 0.001 } else { 1.0 };
-    // How a limit is crossed, how it is not, and a value just beyond it.
-    let mut limits: Vec<(String, String, f64)> = Vec::new();
+    let mut limits: Vec<Limit> = Vec::new();
     for level in Severity::ALL.into_iter().rev() {
         let t = settings.level(level).threshold(metric);
-        limits.push(if down { (format!("< {t}"), format!(">= {t}"), t - step) } else { (format!("> {t}"), format!("<= {t}"), t + step) });
+        limits.push(match down {
+            true => Limit { crossed: format!("< {t}"), kept: format!(">= {t}"), beyond: t - step },
+            false => Limit { crossed: format!("> {t}"), kept: format!("<= {t}"), beyond: t + step },
+        });
     }
     limits.extend(rules::decisive_limit(metric));
     // Limits that are equal, or a decisive one that a configured level is beyond, leave no range.
-    limits.dedup_by(|next, last| if down { next.2 >= last.2 } else { next.2 <= last.2 });
+    limits.dedup_by(|next, last| if down { next.beyond >= last.beyond } else { next.beyond <= last.beyond });
     let best = if down { 100.0 } else { 0.0 };
     (0..=limits.len())
         .map(|i| Band {
-            value: if i == 0 { best } else { limits[i - 1].2.clamp(0.0, ceiling(metric)) },
-            mild_end: (i > 0).then(|| limits[i - 1].0.clone()),
-            bad_end: limits.get(i).map(|limit| limit.1.clone()),
+            value: if i == 0 { best } else { limits[i - 1].beyond.clamp(0.0, ceiling(metric)) },
+            mild_end: (i > 0).then(|| limits[i - 1].crossed.clone()),
+            bad_end: limits.get(i).map(|limit| limit.kept.clone()),
         })
         .collect()
 }

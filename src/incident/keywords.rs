@@ -18,13 +18,20 @@ const NEGATIONS_ZH_ADJACENT: &[&str] = &["不", "未", "无", "没"];
 /// How many characters a Chinese negation reaches: 没有发现任何宕机 has four between.
 const REACH_CHARS_ZH: usize = 4;
 
-/// Whether any of the keywords stands in the text as a word of its own (a plural `s` is accepted) and is not negated.
-pub(super) fn any_word(text: &str, keywords: &[String]) -> bool {
-    let lower = text.to_lowercase();
-    lower.split(['.', ',', ';', ':', '!', '?', '\n', '(', ')']).any(|clause| {
-        let words: Vec<&str> = clause.split(|c: char| !(c.is_alphanumeric() || matches!(c, '\'' | '_' | '-' | '’'))).filter(|w| !w.is_empty()).collect();
-        (0..words.len()).any(|at| keywords.iter().any(|k| matches_at(&words, at, k)) && !negated(&words, at))
-    })
+/// A text in lower case, taken apart once for any number of lists of keywords.
+pub(super) struct Clauses<'t>(Vec<Vec<&'t str>>);
+
+impl<'t> Clauses<'t> {
+    /// Takes a text apart.
+    pub(super) fn of(lower: &'t str) -> Self {
+        let words = |clause: &'t str| clause.split(|c: char| !(c.is_alphanumeric() || matches!(c, '\'' | '_' | '-' | '’'))).filter(|w| !w.is_empty()).collect();
+        Self(lower.split(['.', ',', ';', ':', '!', '?', '\n', '(', ')']).map(words).collect())
+    }
+
+    /// Whether any of the keywords stands in it as a word of its own (a plural `s` is accepted) and is not negated.
+    pub(super) fn have_any(&self, keywords: &[String]) -> bool {
+        self.0.iter().any(|words| (0..words.len()).any(|at| keywords.iter().any(|k| matches_at(words, at, k)) && !negated(words, at)))
+    }
 }
 
 /// A keyword may have several words.
@@ -53,6 +60,9 @@ fn negated(words: &[&str], at: usize) -> bool {
 
 /// Whether any of the Chinese keywords stands in the text and is not negated.
 pub(super) fn any_word_zh(text: &str, keywords: &[String]) -> bool {
+    if text.is_ascii() {
+        return false;
+    }
     keywords.iter().filter(|k| !k.is_empty()).any(|keyword| {
         text.match_indices(keyword.as_str()).any(|(at, _)| {
             let clause = text[..at].rsplit(['，', '。', '；', '、', ',', '.', '\n']).next().unwrap_or_default();
@@ -73,6 +83,7 @@ mod tests {
     #[test]
     fn whole_words_that_are_not_negated() {
         let down = ["down".to_owned(), "outage".to_owned(), "5xx".to_owned()];
+        let any_word = |text: &str, keywords: &[String]| Clauses::of(&text.to_lowercase()).have_any(keywords);
         for text in ["API is down", "DOWN!", "two outages today", "not only slow but down", "cannot log in: down", "spike of 5xx", "no errors, but down"] {
             assert!(any_word(text, &down), "{text}");
         }

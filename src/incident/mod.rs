@@ -52,13 +52,14 @@ pub enum IncidentError {
 /// The classifier with its settings.
 pub struct Classifier {
     settings: ClassifySettings,
+    bands: explain::Bands,
     clock: Arc<dyn Clock>,
 }
 
 impl Classifier {
     /// A classifier by these settings.
     pub fn new(settings: ClassifySettings, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, clock }
+        Self { bands: explain::Bands::new(&settings), settings, clock }
     }
 
     /// Judges the evidence by the configured policy.
@@ -76,7 +77,8 @@ impl Classifier {
     pub fn classify_by(&self, policy: Option<Policy>, evidence: &Evidence, lang: Lang) -> Result<Verdict, IncidentError> {
         evidence.validate()?;
         let policy = policy.unwrap_or(self.settings.policy);
-        let decision = rules::decide(policy, &self.settings, evidence)?;
+        let case = rules::Case::new(policy, &self.settings, evidence);
+        let decision = rules::decide(policy, &self.settings, &case)?;
         let contradictions = explain::contradictions(evidence, &decision, lang);
         let lead = lead(evidence, &self.settings);
         let level = self.settings.level(decision.severity);
@@ -88,9 +90,9 @@ impl Classifier {
             policy,
             decided_by: decision.decided_by,
             why: explain::why(&decision, lang),
-            rules: decision.rows.clone(),
+            rules: decision.rules.iter().map(|held| held.row()).collect(),
             missing_evidence: explain::missing(evidence, lang),
-            would_change: explain::would_change(policy, &self.settings, evidence, decision.severity),
+            would_change: explain::would_change(policy, &self.settings, &self.bands, &case, decision.severity),
             contradictions,
             response_team: level.team.clone(),
             sla_minutes: level.sla_minutes,

@@ -7,9 +7,12 @@
 //! - Business impact `high` is at least P2, `critical` at least P1.
 //! - Fewer than two metrics and nothing decisive: not determined; the severity is the worst that any of the evidence points to.
 
-use super::{DecidedBy, Decision, RuleRow, hits, rows};
+use super::{Case, DecidedBy, Decider, Decision, Held, Limit, hits, hold};
 use crate::{
-    incident::{BusinessImpact, ClassifySettings, Evidence, Metric, keywords},
+    incident::{
+        BusinessImpact, ClassifySettings, Metric,
+        keywords::{Clauses, any_word_zh},
+    },
     types::severity::Severity,
 };
 
@@ -23,81 +26,82 @@ const LEAST_METRICS: usize = 2;
 const FLOOR_WITHOUT_METRICS: Severity = Severity::P2;
 
 /// A severity with its reason.
-type Candidate = (Severity, DecidedBy, Vec<String>);
+type Candidate = (Severity, DecidedBy, Vec<Decider>);
 
-pub(super) fn decide(settings: &ClassifySettings, evidence: &Evidence) -> Decision {
-    let words = Severity::ALL.map(|s| {
-        let level = settings.level(s);
-        keywords::any_word(evidence.words(), &level.keywords) || keywords::any_word_zh(evidence.words(), &level.keywords_zh)
-    });
-    let all: Vec<RuleRow> = Severity::ALL.into_iter().flat_map(|s| rows(settings, evidence, s, words[s.index()])).collect();
-    let decisive = decisive(evidence);
-    let determined = decisive.is_some() || evidence.known() >= LEAST_METRICS;
+/// For each severity, whether one of its words stands in the text as a word and is not negated.
+pub(super) fn words(settings: &ClassifySettings, text: &str) -> [bool; 4] {
+    let lower = text.to_lowercase();
+    let clauses = Clauses::of(&lower);
+    Severity::ALL.map(|s| clauses.have_any(&settings.level(s).keywords) || any_word_zh(text, &settings.level(s).keywords_zh))
+}
+
+pub(super) fn decide(settings: &ClassifySettings, case: &Case<'_>) -> Decision {
+    let all: Vec<Held> = Severity::ALL.into_iter().flat_map(|s| hold(settings, case, s)).collect();
+    let decisive = decisive(case);
+    let determined = decisive.is_some() || case.known() >= LEAST_METRICS;
     let candidates = if determined {
-        [decisive, quorum(&all, evidence.known()), single(settings, evidence), impact(evidence)]
+        [decisive, quorum(&all, case.known()), single(settings, case), impact(case)]
     } else {
-        [plausible(settings, evidence, words), impact(evidence), None, None]
+        [plausible(settings, case), impact(case), None, None]
     };
     // The first of the worst: earlier candidates explain more.
-    let none = (if evidence.known() == 0 { FLOOR_WITHOUT_METRICS } else { Severity::P3 }, DecidedBy::NoRule, Vec::new());
+    let none = (if case.known() == 0 { FLOOR_WITHOUT_METRICS } else { Severity::P3 }, DecidedBy::NoRule, Vec::new());
     let (severity, decided_by, deciders) = candidates.into_iter().flatten().fold(none, |best, next| {
         let explains = best.1 == DecidedBy::NoRule && next.0 == best.0;
         if next.0 > best.0 || explains { next } else { best }
     });
-    Decision { severity, determined, decided_by, deciders, rows: all }
+    Decision { severity, determined, decided_by, deciders, rules: all }
 }
 
-fn decisive(evidence: &Evidence) -> Option<Candidate> {
-    let availability =
-        evidence.availability_percent.filter(|a| *a < DECISIVE_AVAILABILITY_PERCENT).map(|_| format!("availability_percent < {DECISIVE_AVAILABILITY_PERCENT}"));
-    let errors =
-        evidence.error_rate_percent.filter(|e| *e >= DECISIVE_ERROR_RATE_PERCENT).map(|_| format!("error_rate_percent >= {DECISIVE_ERROR_RATE_PERCENT}"));
-    let signals: Vec<String> = availability.into_iter().chain(errors).collect();
+fn decisive(case: &Case<'_>) -> Option<Candidate> {
+    let availability = case.value(Metric::Availability).filter(|a| *a < DECISIVE_AVAILABILITY_PERCENT).map(|_| Metric::Availability);
+    let errors = case.value(Metric::ErrorRate).filter(|e| *e >= DECISIVE_ERROR_RATE_PERCENT).map(|_| Metric::ErrorRate);
+    let signals: Vec<Decider> = availability.into_iter().chain(errors).map(Decider::Decisive).collect();
     (!signals.is_empty()).then_some((Severity::P0, DecidedBy::DecisiveSignal, signals))
 }
 
-pub(super) fn decisive_limit(metric: Metric) -> Option<(String, String, f64)> {
+pub(super) fn decisive_limit(metric: Metric) -> Option<Limit> {
     let (low, high) = (DECISIVE_AVAILABILITY_PERCENT, DECISIVE_ERROR_RATE_PERCENT);
     match metric {
-        Metric::Availability => Some((format!("< {low}"), format!(">= {low}"), low - 0.001)),
-        Metric::ErrorRate => Some((format!(">= {high}"), format!("< {high}"), high)),
+        Metric::Availability => Some(Limit { crossed: format!("< {low}"), kept: format!(">= {low}"), beyond: low - 0.001 }),
+        Metric::ErrorRate => Some(Limit { crossed: format!(">= {high}"), kept: format!("< {high}"), beyond: high }),
         Metric::ResponseTime | Metric::AffectedUsers => None,
     }
 }
 
-fn quorum(all: &[RuleRow], known: usize) -> Option<Candidate> {
+fn quorum(all: &[Held], known: usize) -> Option<Candidate> {
     Severity::ALL.into_iter().find_map(|severity| {
         let of_level = || all.iter().filter(|r| r.severity == severity && r.hit);
-        let metrics = of_level().filter(|r| r.value.is_some()).count();
-        let keyword = of_level().any(|r| r.value.is_none());
+        let metrics = of_level().filter(|r| r.measured()).count();
+        let keyword = of_level().any(|r| !r.measured());
         let (score, total) = (metrics + usize::from(keyword), known + usize::from(keyword));
         (metrics > 0 && 2 * score >= total).then(|| (severity, DecidedBy::Quorum, hits(all, severity)))
     })
 }
 
-fn single(settings: &ClassifySettings, evidence: &Evidence) -> Option<Candidate> {
-    let (level, metric) = worst_metric(settings, evidence)?;
-    Some((level.one_lower(), DecidedBy::SingleMetric, vec![metric.name().to_owned()]))
+fn single(settings: &ClassifySettings, case: &Case<'_>) -> Option<Candidate> {
+    let (level, metric) = worst_metric(settings, case)?;
+    Some((level.one_lower(), DecidedBy::SingleMetric, vec![Decider::Metric(metric)]))
 }
 
-fn worst_metric(settings: &ClassifySettings, evidence: &Evidence) -> Option<(Severity, Metric)> {
-    let hit = Metric::ALL.into_iter().filter_map(|m| Some((settings.worst_hit(m, evidence.value(m)?)?, m)));
+fn worst_metric(settings: &ClassifySettings, case: &Case<'_>) -> Option<(Severity, Metric)> {
+    let hit = Metric::ALL.into_iter().filter_map(|m| Some((settings.worst_hit(m, case.value(m)?)?, m)));
     hit.reduce(|best, next| if next.0 > best.0 { next } else { best })
 }
 
-fn impact(evidence: &Evidence) -> Option<Candidate> {
-    let floor = match evidence.business_impact? {
+fn impact(case: &Case<'_>) -> Option<Candidate> {
+    let floor = match case.impact()? {
         BusinessImpact::High => Severity::P2,
         BusinessImpact::Critical => Severity::P1,
         BusinessImpact::None | BusinessImpact::Low | BusinessImpact::Medium => return None,
     };
-    Some((floor, DecidedBy::BusinessImpact, vec!["business_impact".to_owned()]))
+    Some((floor, DecidedBy::BusinessImpact, vec![Decider::Impact]))
 }
 
 /// The worst level that the one metric or a word points to.
-fn plausible(settings: &ClassifySettings, evidence: &Evidence, words: [bool; 4]) -> Option<Candidate> {
-    let by_word = Severity::ALL.into_iter().find(|s| words[s.index()]).map(|s| (s, "keywords"));
-    let by_metric = worst_metric(settings, evidence).map(|(s, m)| (s, m.name()));
+fn plausible(settings: &ClassifySettings, case: &Case<'_>) -> Option<Candidate> {
+    let by_word = Severity::ALL.into_iter().find(|s| case.words[s.index()]).map(|s| (s, Decider::Words));
+    let by_metric = worst_metric(settings, case).map(|(s, m)| (s, Decider::Metric(m)));
     let (severity, source) = [by_metric, by_word].into_iter().flatten().reduce(|best, next| if next.0 > best.0 { next } else { best })?;
-    Some((severity, DecidedBy::WorstPlausible, vec![source.to_owned()]))
+    Some((severity, DecidedBy::WorstPlausible, vec![source]))
 }

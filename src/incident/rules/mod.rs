@@ -1,14 +1,16 @@
-//! The two policies, and the rule rows both show.
+//! The two policies, and the rules that both hold against the evidence.
+//!
+//! A verdict also says what would change it, which takes dozens of judgements: so judging allocates little, and rules get their words at the end.
 
 mod guarded;
 mod quorum;
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ClassifySettings, Evidence, IncidentError, Metric};
+use super::{BusinessImpact, ClassifySettings, Evidence, IncidentError, Metric};
 use crate::types::severity::Severity;
 
 /// How evidence becomes a severity.
@@ -53,15 +55,86 @@ pub struct RuleRow {
     pub hit: bool,
 }
 
+/// A rule, held against a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) severity: Severity,
+    pub(super) rule: Rule,
+    pub(super) hit: bool,
+}
+
+impl Held {
+    /// Whether it is about a metric.
+    pub(super) fn measured(self) -> bool {
+        matches!(self.rule, Rule::Beyond { .. })
+    }
+
+    /// With its words.
+    pub(super) fn row(self) -> RuleRow {
+        let (value, threshold) = match self.rule {
+            Rule::Beyond { value, threshold, .. } => (Some(value), Some(threshold)),
+            Rule::Keywords => (None, None),
+        };
+        RuleRow { severity: self.severity, rule: self.rule.to_string(), value, threshold, hit: self.hit }
+    }
+}
+
+/// What a rule looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rule {
+    /// A metric beyond a threshold.
+    Beyond { metric: Metric, value: f64, threshold: f64 },
+    /// The level's words in the description.
+    Keywords,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Beyond { metric, threshold, .. } => write!(f, "{} {} {threshold}", metric.name(), if metric.lower_is_worse() { '<' } else { '>' }),
+            Self::Keywords => f.write_str("keywords"),
+        }
+    }
+}
+
+/// What set a severity.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Decider {
+    /// A rule of the level.
+    Rule(Rule),
+    /// A metric beyond the limit that decides alone.
+    Decisive(Metric),
+    /// A metric by itself.
+    Metric(Metric),
+    /// What the business loses.
+    Impact,
+    /// The words of the description by themselves.
+    Words,
+}
+
+impl fmt::Display for Decider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(rule) => rule.fmt(f),
+            Self::Decisive(metric) => match decisive_limit(*metric) {
+                Some(limit) => write!(f, "{} {}", metric.name(), limit.crossed),
+                None => f.write_str(metric.name()),
+            },
+            Self::Metric(metric) => f.write_str(metric.name()),
+            Self::Impact => f.write_str("business_impact"),
+            Self::Words => f.write_str("keywords"),
+        }
+    }
+}
+
 /// What a policy makes of the evidence.
 #[derive(Debug, Clone)]
 pub(super) struct Decision {
     pub(super) severity: Severity,
     pub(super) determined: bool,
     pub(super) decided_by: DecidedBy,
-    /// What decided, in rule terms, such as `availability_percent < 50`.
-    pub(super) deciders: Vec<String>,
-    pub(super) rows: Vec<RuleRow>,
+    pub(super) deciders: Vec<Decider>,
+    pub(super) rules: Vec<Held>,
 }
 
 /// Which step of a policy set the severity.
@@ -83,37 +156,85 @@ pub enum DecidedBy {
     NoRule,
 }
 
+/// Evidence as the policies look at it: its words were read, and one metric may be another than it is.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'e> {
+    evidence: &'e Evidence,
+    /// For each severity, whether one of its words stands in the description.
+    words: [bool; 4],
+    instead: Option<(Metric, f64)>,
+}
+
+impl<'e> Case<'e> {
+    /// The evidence as it is, read as this policy reads words.
+    pub(super) fn new(policy: Policy, settings: &ClassifySettings, evidence: &'e Evidence) -> Self {
+        let words = match policy {
+            Policy::Guarded => guarded::words(settings, evidence.words()),
+            Policy::Quorum => quorum::words(settings, evidence.words()),
+        };
+        Self { evidence, words, instead: None }
+    }
+
+    /// The same, if a metric were this.
+    pub(super) fn with(self, metric: Metric, value: f64) -> Self {
+        Self { instead: Some((metric, value)), ..self }
+    }
+
+    /// The value of a metric, if known.
+    pub(super) fn value(&self, metric: Metric) -> Option<f64> {
+        match self.instead {
+            Some((changed, value)) if changed == metric => Some(value),
+            _ => self.evidence.value(metric),
+        }
+    }
+
+    fn known(&self) -> usize {
+        Metric::ALL.into_iter().filter(|m| self.value(*m).is_some()).count()
+    }
+
+    fn impact(&self) -> Option<BusinessImpact> {
+        self.evidence.business_impact
+    }
+}
+
 /// Judges by a policy.
 ///
 /// # Errors
 /// `MissingMetrics` under the quorum policy.
-pub(super) fn decide(policy: Policy, settings: &ClassifySettings, evidence: &Evidence) -> Result<Decision, IncidentError> {
+pub(super) fn decide(policy: Policy, settings: &ClassifySettings, case: &Case<'_>) -> Result<Decision, IncidentError> {
     match policy {
-        Policy::Quorum => quorum::decide(settings, evidence),
-        Policy::Guarded => Ok(guarded::decide(settings, evidence)),
+        Policy::Quorum => quorum::decide(settings, case),
+        Policy::Guarded => Ok(guarded::decide(settings, case)),
     }
 }
 
-/// The limit that decides alone: how it is crossed, how it is not, and a value beyond it. None where a metric has no such limit.
-pub(super) fn decisive_limit(metric: Metric) -> Option<(String, String, f64)> {
+/// A limit of a metric.
+pub(super) struct Limit {
+    /// How it is crossed, such as `< 50`.
+    pub(super) crossed: String,
+    /// How it is not.
+    pub(super) kept: String,
+    /// A value just beyond it.
+    pub(super) beyond: f64,
+}
+
+/// The limit that decides alone. None where a metric has no such limit.
+pub(super) fn decisive_limit(metric: Metric) -> Option<Limit> {
     guarded::decisive_limit(metric)
 }
 
 /// All rules of a level over the known metrics, and the keyword rule last.
-fn rows(settings: &ClassifySettings, evidence: &Evidence, severity: Severity, keyword_hit: bool) -> Vec<RuleRow> {
+fn hold<'c>(settings: &'c ClassifySettings, case: &'c Case<'_>, severity: Severity) -> impl Iterator<Item = Held> + 'c {
     let level = settings.level(severity);
-    let metrics = Metric::ALL.into_iter().filter_map(|metric| {
-        let value = evidence.value(metric)?;
-        let threshold = level.threshold(metric);
-        let sign = if metric.lower_is_worse() { '<' } else { '>' };
-        let rule = format!("{} {sign} {threshold}", metric.name());
-        Some(RuleRow { severity, rule, value: Some(value), threshold: Some(threshold), hit: level.hit(metric, value) })
+    let metrics = Metric::ALL.into_iter().filter_map(move |metric| {
+        let value = case.value(metric)?;
+        Some(Held { severity, rule: Rule::Beyond { metric, value, threshold: level.threshold(metric) }, hit: level.hit(metric, value) })
     });
-    let keywords = evidence.description.as_ref().map(|_| RuleRow { severity, rule: "keywords".to_owned(), value: None, threshold: None, hit: keyword_hit });
-    metrics.chain(keywords).collect()
+    let described = case.evidence.description.is_some();
+    metrics.chain(described.then_some(Held { severity, rule: Rule::Keywords, hit: case.words[severity.index()] }))
 }
 
-/// The names of the rules that hit.
-fn hits(rows: &[RuleRow], severity: Severity) -> Vec<String> {
-    rows.iter().filter(|r| r.severity == severity && r.hit).map(|r| r.rule.clone()).collect()
+/// The rules that hit.
+fn hits(rules: &[Held], severity: Severity) -> Vec<Decider> {
+    rules.iter().filter(|r| r.severity == severity && r.hit).map(|r| Decider::Rule(r.rule)).collect()
 }
