@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::{
     cli::Serving,
     config::Config,
-    flows::Services,
+    flows::{Metrics, Services},
     health::{Health, NamedCheck, State},
     incident::Classifier,
     logs::Logs,
@@ -79,6 +79,7 @@ pub fn build(config: Config, options: Options) -> anyhow::Result<Built> {
         logs: Arc::new(Logs::new(config.logs, &ports, redactor.clone())?),
         playbooks,
         recovery,
+        metrics: Metrics::default(),
         redactor,
     });
     Ok(Built { services, serving })

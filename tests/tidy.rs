@@ -53,7 +53,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["logs/input"]),
     ("lzma_rust2", &["logs/input"]),
     ("ruzstd", &["logs/input"]),
+    ("prometheus_client", &["flows/metrics"]),
     ("reqwest", &["ports/", "engines/"]),
+    ("hyper", &["http/"]),
+    ("hyper_util", &["http/"]),
     ("zbus", &["engines/"]),
     ("tracing_subscriber", &["telemetry"]),
 ];

@@ -17,6 +17,8 @@ use crate::{
     mcp::{self, Hub, Server},
 };
 
+/// The text format of Prometheus that the figures are in.
+const METRICS_TYPE: [(&str, &str); 1] = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
 /// How often operations are looked for whose process is gone.
 const ORPHANS: Duration = Duration::from_secs(10);
 
@@ -80,7 +82,11 @@ async fn over_http(hub: Arc<Hub>, address: SocketAddr, settings: &http::Settings
     let cut = CancellationToken::new();
     let sessions = mcp::Sessions::new(settings.max_sessions, settings.session_idle());
     tokio::spawn(sessions.clone().sweep(cut.clone()));
-    let routes = Router::new().merge(mcp::routes(|transport| Server::new(hub.clone(), transport), &sessions, &cut)).route("/healthz", get(|| async { "ok\n" }));
+    let (metrics, counted) = (hub.services().clone(), sessions.clone());
+    let routes = Router::new()
+        .route("/metrics", get(move || async move { (METRICS_TYPE, metrics.metrics.text(counted.count())) }))
+        .merge(mcp::routes(|transport| Server::new(hub.clone(), transport), &sessions, &cut))
+        .route("/healthz", get(|| async { "ok\n" }));
     tracing::info!("serving MCP at http://{address}/mcp, for older clients at http://{address}/sse");
     let quiet = async move { hub.quiet().await };
     http::serve(listener, http::guarded(routes, settings, address), settings, http::End { stop, quiet, cut }).await;

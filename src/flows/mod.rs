@@ -5,9 +5,11 @@
 //! **Invariant:** a suggestion has complete arguments that were configured, computed or the caller's own, never text from a log or a server.
 
 pub mod drill;
+pub mod metrics;
 pub mod next;
 mod services;
 pub mod watch;
 
+pub use metrics::Metrics;
 pub use next::NextCall;
 pub use services::Services;

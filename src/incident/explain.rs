@@ -2,7 +2,7 @@
 
 use super::{
     BusinessImpact, ClassifySettings, Confidence, Contradiction, Evidence, Metric, Missing, Policy, WouldChange,
-    rules::{self, Case, DecidedBy, Decision, Limit},
+    rules::{self, Case, DecidedBy, Decision, Held, Limit},
 };
 use crate::types::{lang::Lang, severity::Severity};
 
@@ -18,7 +18,7 @@ pub(super) fn confidence(evidence: &Evidence, determined: bool, contradictions: 
 }
 
 pub(super) fn why(decision: &Decision, lang: Lang) -> String {
-    let (severity, by) = (decision.severity, decision.deciders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    let (severity, by) = (decision.severity, decision.deciders.iter().flatten().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     let zh = match decision.decided_by {
         DecidedBy::Quorum => format!("{severity}：该级别至少一半的规则命中（{by}）"),
         DecidedBy::DecisiveSignal => format!("{severity}：决定性信号（{by}）"),
@@ -57,7 +57,7 @@ pub(super) fn missing(evidence: &Evidence, lang: Lang) -> Vec<Missing> {
     metrics.map(|m| Missing { input: m.name().to_owned(), how: how(m).to_owned() }).collect()
 }
 
-pub(super) fn contradictions(evidence: &Evidence, decision: &Decision, lang: Lang) -> Vec<Contradiction> {
+pub(super) fn contradictions(evidence: &Evidence, decision: &Decision, rules: &[Held], lang: Lang) -> Vec<Contradiction> {
     let mut found = Vec::new();
     let mut add = |holds: bool, between: &[&str], en: &str, zh: &str| {
         if holds {
@@ -84,8 +84,8 @@ pub(super) fn contradictions(evidence: &Evidence, decision: &Decision, lang: Lan
         "nobody affected by an outage: the count may be missing rather than zero",
         "故障却无人受影响：人数可能是缺失而非为零",
     );
-    let healthy = decision.rules.iter().filter(|r| r.measured()).all(|r| !r.hit);
-    let word = decision.rules.iter().any(|r| !r.measured() && r.hit && r.severity >= Severity::P1);
+    let healthy = rules.iter().filter(|r| r.measured()).all(|r| !r.hit);
+    let word = rules.iter().any(|r| !r.measured() && r.hit && r.severity >= Severity::P1);
     add(
         word && healthy && evidence.known() > 0,
         &["description"],

@@ -79,7 +79,8 @@ impl Classifier {
         let policy = policy.unwrap_or(self.settings.policy);
         let case = rules::Case::new(policy, &self.settings, evidence);
         let decision = rules::decide(policy, &self.settings, &case)?;
-        let contradictions = explain::contradictions(evidence, &decision, lang);
+        let rules: Vec<rules::Held> = rules::all(&self.settings, &case).collect();
+        let contradictions = explain::contradictions(evidence, &decision, &rules, lang);
         let lead = lead(evidence, &self.settings);
         let level = self.settings.level(decision.severity);
         let deadline = self.clock.now().saturating_add(SignedDuration::from_mins(i64::from(level.sla_minutes))).unwrap_or(jiff::Timestamp::MAX);
@@ -90,7 +91,7 @@ impl Classifier {
             policy,
             decided_by: decision.decided_by,
             why: explain::why(&decision, lang),
-            rules: decision.rules.iter().map(|held| held.row()).collect(),
+            rules: rules.iter().map(|held| held.row()).collect(),
             missing_evidence: explain::missing(evidence, lang),
             would_change: explain::would_change(policy, &self.settings, &self.bands, &case, decision.severity),
             contradictions,

@@ -49,6 +49,12 @@ impl Answer {
     }
 }
 
+/// What the protocol itself puts around structure and text, at the most.
+const ENVELOPE_BYTES: usize = 512;
+/// Of the room for an answer the structure gets at most three parts of five, and the text what is left: it repeats the same facts.
+const STRUCTURE_PARTS: usize = 3;
+const PARTS: usize = 5;
+
 /// What every answer has beside its own facts.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Common {
@@ -74,14 +80,16 @@ pub(super) fn finish(services: &Services, scope: &str, answer: Answer) -> (Value
     let mut whole = Value::Object(object);
     services.clean(&mut whole);
     let Value::Object(mut object) = whole else { unreachable!("an object stays one") };
-    let cuts = budget::fit(&mut object, services.output_budget_bytes, answer.cut);
+    let room = services.output_budget_bytes.saturating_sub(ENVELOPE_BYTES);
+    let cuts = budget::fit(&mut object, room * STRUCTURE_PARTS / PARTS, answer.cut);
     object.insert("truncated".to_owned(), json!(cuts));
     let headline = services.clean_text(&answer.headline);
     let text = match answer.text {
         Some(text) => format!("{headline}\nhost: {}\nscope: {scope}\n\n{}", services.host, services.clean_text(&text)),
         None => text::outline(&headline, &object),
     };
-    (Value::Object(object), fit_text(text, services.output_budget_bytes))
+    let left = room.saturating_sub(budget::size(&object));
+    (Value::Object(object), fit_text(text, left))
 }
 
 /// An error in the same two forms.
@@ -93,12 +101,21 @@ pub(super) fn finish_error(services: &Services, error: &ToolError) -> (Value, St
     (value, plain)
 }
 
-/// Cut at a line, with a word that it was.
-fn fit_text(text: String, budget: usize) -> String {
-    if text.len() <= budget {
+/// Cut at a line, with a word that it was, until it fits as JSON writes it.
+fn fit_text(text: String, room: usize) -> String {
+    // Escapes make it longer, by six times at the most.
+    let mut keep = text.len();
+    if keep * 6 <= room || budget::size(text.as_str()) <= room {
         return text;
     }
-    let front = &text[..text.floor_char_boundary(budget.saturating_sub(80))];
-    let front = front.rfind('\n').map_or(front, |at| &front[..at]);
-    format!("{front}\n… ({} of {} bytes shown; the structured answer has more)\n", front.len(), text.len())
+    loop {
+        let front = &text[..text.floor_char_boundary(keep)];
+        let front = front.rfind('\n').map_or(front, |at| &front[..at]);
+        let cut = format!("{front}\n… ({} of {} bytes shown; the structured answer has more)\n", front.len(), text.len());
+        let size = budget::size(cut.as_str());
+        if size <= room || front.is_empty() {
+            return cut;
+        }
+        keep = front.len().min(keep.saturating_sub(size - room)).min(keep.saturating_sub(1));
+    }
 }

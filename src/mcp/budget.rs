@@ -87,8 +87,24 @@ fn longest(object: &Map<String, Value>) -> Option<String> {
     longest.map(|(_, path)| path)
 }
 
-fn size(value: &impl Serialize) -> usize {
-    serde_json::to_string(value).map_or(usize::MAX, |text| text.len())
+/// Bytes as JSON, escapes included.
+pub(super) fn size(value: &(impl Serialize + ?Sized)) -> usize {
+    let mut counted = Count(0);
+    serde_json::to_writer(&mut counted, value).map_or(usize::MAX, |()| counted.0)
+}
+
+/// Counts what is written.
+struct Count(usize);
+
+impl std::io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The list or text whose shortening can save most.

@@ -36,6 +36,11 @@ impl Hub {
         Arc::new(Self { services, lanes: Lanes::new(limits) })
     }
 
+    /// The rooms.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
     /// Waits until no call is in flight.
     pub async fn quiet(&self) {
         self.lanes.quiet().await;
@@ -94,8 +99,8 @@ impl Server {
 
     fn error(&self, error: &ToolError) -> CallToolResult {
         let (value, text) = answer::finish_error(&self.services, error);
-        let mut result = CallToolResult::structured_error(value);
-        result.content = vec![ContentBlock::text(text)];
+        let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
+        result.structured_content = Some(value);
         result
     }
 
@@ -120,8 +125,8 @@ impl Server {
         match ended {
             Ok(answer) => {
                 let (value, text) = answer::finish(&self.services, tool.scope, answer);
-                let mut result = CallToolResult::structured(value);
-                result.content = vec![ContentBlock::text(text)];
+                let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+                result.structured_content = Some(value);
                 result
             }
             Err(error) => self.error(&error),
@@ -171,8 +176,10 @@ impl ServerHandler for Server {
         let tool = tools::find(&request.name).ok_or_else(|| ErrorData::invalid_params(format!("unknown tool; the known ones are {}", known()), None))?;
         let begun = tokio::time::Instant::now();
         let result = self.run(tool, request, &context).await;
-        let milliseconds = begun.elapsed().as_millis();
-        tracing::info!(tool = tool.name, milliseconds, error = result.is_error.unwrap_or(false), "tool called");
+        let took = begun.elapsed();
+        let refusal = result.structured_content.as_ref().filter(|_| result.is_error == Some(true)).map(|error| error["code"].as_str().unwrap_or("unknown"));
+        self.services.metrics.called(tool.name, refusal, took);
+        tracing::info!(tool = tool.name, milliseconds = took.as_millis(), error = refusal.is_some(), "tool called");
         Ok(result.into())
     }
 

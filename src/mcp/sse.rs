@@ -3,7 +3,7 @@
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Json, Router,
     body::{Body, Bytes},
     extract::{Query, Request, State, rejection::QueryRejection},
     http::{Response, StatusCode, request::Parts},
@@ -26,7 +26,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{sessions::Sessions, streamable::owner};
+use super::{sessions::Sessions, shape, streamable::owner};
 use crate::http::{busy, refuse};
 
 /// Messages that may wait in a session, each way.
@@ -134,8 +134,9 @@ async fn message<H: ServerHandler + Clone>(
         return unknown();
     }
     let Some(inbox) = desk.inboxes.lock().unwrap_or_else(PoisonError::into_inner).get(&session_id).cloned() else { return unknown() };
-    let Ok(mut message) = serde_json::from_slice::<ClientJsonRpcMessage>(&body) else {
-        return refuse(StatusCode::BAD_REQUEST, "not_json_rpc", "this is no JSON-RPC message", "send one message as JSON");
+    let mut message = match shape::read(&body) {
+        Ok(message) => message,
+        Err(error) => return (StatusCode::BAD_REQUEST, Json(error)).into_response(),
     };
     match &mut message {
         JsonRpcMessage::Request(request) => drop(request.request.extensions_mut().insert(parts)),

@@ -1,20 +1,16 @@
 //! MCP over stdin and stdout.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use rmcp::ServiceExt as _;
-use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use super::{Hub, Server, server::Transport};
+use super::{Hub, Server, lines::Lines, server::Transport};
 
 /// How long calls in flight may still be answered once stdin has ended: enough for `echo .. | opsmedic serve`, and still at once.
 const DRAIN: Duration = Duration::from_millis(250);
+/// How long a client may take to read what is left.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// Serves until stdin ends or `stop` is cancelled.
 ///
@@ -24,8 +20,20 @@ pub async fn serve(hub: Arc<Hub>, stop: CancellationToken) -> Result<(), String>
     // The pipe transport can be given up while a read is pending; tokio's stdin cannot.
     let (stdin, stdout) = rmcp::transport::stdio_pipes();
     let ended = CancellationToken::new();
-    let stdin = NoticeEnd { inner: stdin, ended: ended.clone() };
-    let running = Server::new(hub, Transport::Stdio).serve_with_ct((stdin, stdout), stop.clone());
+    let (lines, writer) = Lines::new(stdin, stdout, ended.clone());
+    let served = run(hub, lines, stop, ended).await;
+    // Whoever reads no more needs no answer.
+    let _ = tokio::time::timeout(FLUSH, writer).await;
+    served
+}
+
+async fn run(
+    hub: Arc<Hub>,
+    lines: impl rmcp::transport::Transport<rmcp::RoleServer, Error = std::io::Error> + 'static,
+    stop: CancellationToken,
+    ended: CancellationToken,
+) -> Result<(), String> {
+    let running = Server::new(hub, Transport::Stdio).serve_with_ct(lines, stop.clone());
     let running = tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),
@@ -46,23 +54,5 @@ pub async fn serve(hub: Arc<Hub>, stop: CancellationToken) -> Result<(), String>
         () = stop.cancelled() => Ok(()),
         ended = running.waiting() => ended.map(|reason| tracing::info!(?reason, "client gone")).map_err(|e| e.to_string()),
         () = gone => Ok(()),
-    }
-}
-
-/// A reader that tells when it has come to its end.
-struct NoticeEnd<R> {
-    inner: R,
-    ended: CancellationToken,
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for NoticeEnd<R> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        let nothing = buffer.remaining() > 0 && buffer.filled().len() == before;
-        if matches!(&read, Poll::Ready(Ok(())) if nothing) || matches!(&read, Poll::Ready(Err(_))) {
-            self.ended.cancel();
-        }
-        read
     }
 }

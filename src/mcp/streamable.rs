@@ -6,11 +6,12 @@ use std::sync::{
 };
 
 use axum::{
-    Router,
-    body::Body,
+    Json, Router,
+    body::{Body, to_bytes},
     extract::Request,
-    http::{Response, StatusCode},
+    http::{Method, Response, StatusCode},
     middleware::{self, Next},
+    response::IntoResponse as _,
 };
 use rmcp::{
     ServerHandler,
@@ -18,7 +19,10 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::sessions::{CALL, CallOf, Manager, Sessions};
+use super::{
+    sessions::{CALL, CallOf, Manager, Sessions},
+    shape,
+};
 use crate::{
     http::{busy, refuse},
     types::access::Principal,
@@ -45,6 +49,13 @@ pub(super) fn owner(extensions: &http::Extensions) -> String {
     extensions.get::<Principal>().map_or_else(|| Principal::anonymous().name, |principal| principal.name.clone())
 }
 
+/// What to answer to a body that is no message. The protocol's crate reads it again: this looks only as closely as it must.
+fn misshapen(body: &[u8]) -> Option<Response<Body>> {
+    let broken = shape::scan(body).is_err() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err();
+    let error = broken.then(|| shape::read(body).err()).flatten()?;
+    Some((StatusCode::BAD_REQUEST, Json(error)).into_response())
+}
+
 /// Tells the sessions whose request this is, keeps others' sessions out of reach, and turns a lack of room into what clients understand.
 async fn with_caller(sessions: Arc<Sessions>, request: Request, next: Next) -> Response<Body> {
     let owner = owner(request.extensions());
@@ -52,6 +63,15 @@ async fn with_caller(sessions: Arc<Sessions>, request: Request, next: Next) -> R
     if named.is_some_and(|id| !id.to_str().is_ok_and(|id| sessions.touch(id, &owner))) {
         return refuse(StatusCode::NOT_FOUND, "no_session", "there is no such session", "begin a new one with initialize");
     }
+    let (parts, body) = request.into_parts();
+    // It is in memory whole, and no larger than is allowed.
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    if parts.method == Method::POST {
+        if let Some(response) = misshapen(&body) {
+            return response;
+        }
+    }
+    let request = Request::from_parts(parts, Body::from(body));
     let call = Arc::new(CallOf { owner, full: AtomicBool::new(false) });
     let response = CALL.scope(call.clone(), next.run(request)).await;
     if call.full.load(Ordering::Relaxed) { busy("there is no room for another session") } else { response }

@@ -15,6 +15,11 @@ pub fn sanitise_line(text: &str) -> Cow<'_, str> {
     escape(text, |_| false)
 }
 
+/// Whether there is nothing to look at closely: printable ASCII and newlines only.
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n'))
+}
+
 fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     let mut previous = None;
     let suspicious = |c: char, previous: Option<char>| !keep(c) && (is_hostile(c) || is_orphan_selector(c, previous));

@@ -7,7 +7,7 @@
 //! - Business impact `high` is at least P2, `critical` at least P1.
 //! - Fewer than two metrics and nothing decisive: not determined; the severity is the worst that any of the evidence points to.
 
-use super::{Case, DecidedBy, Decider, Decision, Held, Limit, hits, hold};
+use super::{Case, DecidedBy, Decider, Deciders, Decision, Limit, deciders, hits, hold};
 use crate::{
     incident::{
         BusinessImpact, ClassifySettings, Metric,
@@ -26,7 +26,7 @@ const LEAST_METRICS: usize = 2;
 const FLOOR_WITHOUT_METRICS: Severity = Severity::P2;
 
 /// A severity with its reason.
-type Candidate = (Severity, DecidedBy, Vec<Decider>);
+type Candidate = (Severity, DecidedBy, Deciders);
 
 /// For each severity, whether one of its words stands in the text as a word and is not negated.
 pub(super) fn words(settings: &ClassifySettings, text: &str) -> [bool; 4] {
@@ -36,28 +36,27 @@ pub(super) fn words(settings: &ClassifySettings, text: &str) -> [bool; 4] {
 }
 
 pub(super) fn decide(settings: &ClassifySettings, case: &Case<'_>) -> Decision {
-    let all: Vec<Held> = Severity::ALL.into_iter().flat_map(|s| hold(settings, case, s)).collect();
     let decisive = decisive(case);
     let determined = decisive.is_some() || case.known() >= LEAST_METRICS;
     let candidates = if determined {
-        [decisive, quorum(&all, case.known()), single(settings, case), impact(case)]
+        [decisive, quorum(settings, case), single(settings, case), impact(case)]
     } else {
         [plausible(settings, case), impact(case), None, None]
     };
     // The first of the worst: earlier candidates explain more.
-    let none = (if case.known() == 0 { FLOOR_WITHOUT_METRICS } else { Severity::P3 }, DecidedBy::NoRule, Vec::new());
+    let none = (if case.known() == 0 { FLOOR_WITHOUT_METRICS } else { Severity::P3 }, DecidedBy::NoRule, deciders([]));
     let (severity, decided_by, deciders) = candidates.into_iter().flatten().fold(none, |best, next| {
         let explains = best.1 == DecidedBy::NoRule && next.0 == best.0;
         if next.0 > best.0 || explains { next } else { best }
     });
-    Decision { severity, determined, decided_by, deciders, rules: all }
+    Decision { severity, determined, decided_by, deciders }
 }
 
 fn decisive(case: &Case<'_>) -> Option<Candidate> {
     let availability = case.value(Metric::Availability).filter(|a| *a < DECISIVE_AVAILABILITY_PERCENT).map(|_| Metric::Availability);
     let errors = case.value(Metric::ErrorRate).filter(|e| *e >= DECISIVE_ERROR_RATE_PERCENT).map(|_| Metric::ErrorRate);
-    let signals: Vec<Decider> = availability.into_iter().chain(errors).map(Decider::Decisive).collect();
-    (!signals.is_empty()).then_some((Severity::P0, DecidedBy::DecisiveSignal, signals))
+    let signals = deciders(availability.into_iter().chain(errors).map(Decider::Decisive));
+    signals[0].is_some().then_some((Severity::P0, DecidedBy::DecisiveSignal, signals))
 }
 
 pub(super) fn decisive_limit(metric: Metric) -> Option<Limit> {
@@ -69,19 +68,20 @@ pub(super) fn decisive_limit(metric: Metric) -> Option<Limit> {
     }
 }
 
-fn quorum(all: &[Held], known: usize) -> Option<Candidate> {
+fn quorum(settings: &ClassifySettings, case: &Case<'_>) -> Option<Candidate> {
+    let known = case.known();
     Severity::ALL.into_iter().find_map(|severity| {
-        let of_level = || all.iter().filter(|r| r.severity == severity && r.hit);
+        let of_level = || hold(settings, case, severity).filter(|r| r.hit);
         let metrics = of_level().filter(|r| r.measured()).count();
         let keyword = of_level().any(|r| !r.measured());
         let (score, total) = (metrics + usize::from(keyword), known + usize::from(keyword));
-        (metrics > 0 && 2 * score >= total).then(|| (severity, DecidedBy::Quorum, hits(all, severity)))
+        (metrics > 0 && 2 * score >= total).then(|| (severity, DecidedBy::Quorum, hits(settings, case, severity)))
     })
 }
 
 fn single(settings: &ClassifySettings, case: &Case<'_>) -> Option<Candidate> {
     let (level, metric) = worst_metric(settings, case)?;
-    Some((level.one_lower(), DecidedBy::SingleMetric, vec![Decider::Metric(metric)]))
+    Some((level.one_lower(), DecidedBy::SingleMetric, deciders([Decider::Metric(metric)])))
 }
 
 fn worst_metric(settings: &ClassifySettings, case: &Case<'_>) -> Option<(Severity, Metric)> {
@@ -95,7 +95,7 @@ fn impact(case: &Case<'_>) -> Option<Candidate> {
         BusinessImpact::Critical => Severity::P1,
         BusinessImpact::None | BusinessImpact::Low | BusinessImpact::Medium => return None,
     };
-    Some((floor, DecidedBy::BusinessImpact, vec![Decider::Impact]))
+    Some((floor, DecidedBy::BusinessImpact, deciders([Decider::Impact])))
 }
 
 /// The worst level that the one metric or a word points to.
@@ -103,5 +103,5 @@ fn plausible(settings: &ClassifySettings, case: &Case<'_>) -> Option<Candidate> 
     let by_word = Severity::ALL.into_iter().find(|s| case.words[s.index()]).map(|s| (s, Decider::Words));
     let by_metric = worst_metric(settings, case).map(|(s, m)| (s, Decider::Metric(m)));
     let (severity, source) = [by_metric, by_word].into_iter().flatten().reduce(|best, next| if next.0 > best.0 { next } else { best })?;
-    Some((severity, DecidedBy::WorstPlausible, vec![source]))
+    Some((severity, DecidedBy::WorstPlausible, deciders([source])))
 }

@@ -128,13 +128,21 @@ impl fmt::Display for Decider {
 }
 
 /// What a policy makes of the evidence.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Decision {
     pub(super) severity: Severity,
     pub(super) determined: bool,
     pub(super) decided_by: DecidedBy,
-    pub(super) deciders: Vec<Decider>,
-    pub(super) rules: Vec<Held>,
+    pub(super) deciders: Deciders,
+}
+
+/// At most the four metrics and the keywords decide.
+pub(super) type Deciders = [Option<Decider>; 5];
+
+fn deciders(some: impl IntoIterator<Item = Decider>) -> Deciders {
+    let mut all = [None; 5];
+    all.iter_mut().zip(some).for_each(|(place, decider)| *place = Some(decider));
+    all
 }
 
 /// Which step of a policy set the severity.
@@ -234,7 +242,12 @@ fn hold<'c>(settings: &'c ClassifySettings, case: &'c Case<'_>, severity: Severi
     metrics.chain(described.then_some(Held { severity, rule: Rule::Keywords, hit: case.words[severity.index()] }))
 }
 
-/// The rules that hit.
-fn hits(rules: &[Held], severity: Severity) -> Vec<Decider> {
-    rules.iter().filter(|r| r.severity == severity && r.hit).map(|r| Decider::Rule(r.rule)).collect()
+/// The rules of all levels.
+pub(super) fn all<'c>(settings: &'c ClassifySettings, case: &'c Case<'_>) -> impl Iterator<Item = Held> + 'c {
+    Severity::ALL.into_iter().flat_map(|severity| hold(settings, case, severity))
+}
+
+/// The rules of a level that hit.
+fn hits(settings: &ClassifySettings, case: &Case<'_>, severity: Severity) -> Deciders {
+    deciders(hold(settings, case, severity).filter(|r| r.hit).map(|r| Decider::Rule(r.rule)))
 }

@@ -3,7 +3,7 @@
 //! From P0 down: the level is taken when at least half of its rules hit. Its rules are the four metrics, and the keywords only when one of
 //! them stands anywhere in the description, inside words and negated ones included. P3 if no level is taken.
 
-use super::{Case, DecidedBy, Decision, hits, hold};
+use super::{Case, DecidedBy, Decision, deciders, hits, hold};
 use crate::{
     incident::{ClassifySettings, IncidentError, Metric},
     types::severity::Severity,
@@ -20,18 +20,12 @@ pub(super) fn decide(settings: &ClassifySettings, case: &Case<'_>) -> Result<Dec
     if !missing.is_empty() {
         return Err(IncidentError::MissingMetrics(missing));
     }
-    let mut all = Vec::new();
-    let mut taken = None;
-    for severity in Severity::ALL {
-        let begin = all.len();
-        all.extend(hold(settings, case, severity));
-        let score = all[begin..].iter().filter(|r| r.hit).count();
-        let total = Metric::ALL.len() + usize::from(case.words[severity.index()]);
-        if taken.is_none() && 2 * score >= total {
-            taken = Some(severity);
-        }
-    }
+    let half = |severity: &Severity| {
+        let score = hold(settings, case, *severity).filter(|r| r.hit).count();
+        2 * score >= Metric::ALL.len() + usize::from(case.words[severity.index()])
+    };
+    let taken = Severity::ALL.into_iter().find(half);
     let (severity, decided_by) = taken.map_or((Severity::P3, DecidedBy::NoRule), |s| (s, DecidedBy::Quorum));
-    let deciders = if taken.is_some() { hits(&all, severity) } else { Vec::new() };
-    Ok(Decision { severity, determined: true, decided_by, deciders, rules: all })
+    let deciders = taken.map_or_else(|| deciders([]), |s| hits(settings, case, s));
+    Ok(Decision { severity, determined: true, decided_by, deciders })
 }
