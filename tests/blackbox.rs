@@ -19,6 +19,8 @@ mod ground;
 mod guards;
 #[path = "blackbox/health.rs"]
 mod health;
+#[path = "blackbox/http_load.rs"]
+mod http_load;
 #[path = "blackbox/log_files.rs"]
 mod log_files;
 #[path = "blackbox/log_hostile_files.rs"]

@@ -13,7 +13,7 @@ const MOST_VALUES: usize = 50_000;
 ///
 /// # Errors
 /// In words.
-pub(super) fn scan(bytes: &[u8]) -> Result<(), String> {
+fn scan(bytes: &[u8]) -> Result<(), String> {
     let (mut depth, mut values, mut quoted, mut escaped) = (0usize, 1usize, false, false);
     for byte in bytes {
         if quoted {
@@ -42,13 +42,21 @@ pub(super) fn scan(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
+/// Refuses what is too deep or has too many values.
+///
+/// # Errors
+/// What to answer.
+pub(super) fn bounded(bytes: &[u8]) -> Result<(), JsonRpcError> {
+    scan(bytes).map_err(|message| JsonRpcError::new(None, ErrorData::invalid_request(message, None)))
+}
+
 /// Reads one message.
 ///
 /// # Errors
 /// What to answer: a parse error, or an invalid request under its own id where it has one.
 pub(super) fn read(bytes: &[u8]) -> Result<ClientJsonRpcMessage, JsonRpcError> {
     let invalid = |id, message: String| JsonRpcError::new(id, ErrorData::invalid_request(message, None));
-    scan(bytes).map_err(|message| invalid(None, message))?;
+    bounded(bytes)?;
     serde_json::from_slice(bytes).map_err(|error| match serde_json::from_slice::<Value>(bytes) {
         Err(_) => JsonRpcError::new(None, ErrorData::new(ErrorCode::PARSE_ERROR, format!("not JSON: {error}"), None)),
         Ok(Value::Array(_)) => invalid(None, "batches are not supported; send one message at a time".to_owned()),

@@ -9,7 +9,7 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::Request,
-    http::{Method, Response, StatusCode},
+    http::{Response, StatusCode},
     middleware::{self, Next},
     response::IntoResponse as _,
 };
@@ -49,13 +49,6 @@ pub(super) fn owner(extensions: &http::Extensions) -> String {
     extensions.get::<Principal>().map_or_else(|| Principal::anonymous().name, |principal| principal.name.clone())
 }
 
-/// What to answer to a body that is no message. The protocol's crate reads it again: this looks only as closely as it must.
-fn misshapen(body: &[u8]) -> Option<Response<Body>> {
-    let broken = shape::scan(body).is_err() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err();
-    let error = broken.then(|| shape::read(body).err()).flatten()?;
-    Some((StatusCode::BAD_REQUEST, Json(error)).into_response())
-}
-
 /// Tells the sessions whose request this is, keeps others' sessions out of reach, and turns a lack of room into what clients understand.
 async fn with_caller(sessions: Arc<Sessions>, request: Request, next: Next) -> Response<Body> {
     let owner = owner(request.extensions());
@@ -66,13 +59,19 @@ async fn with_caller(sessions: Arc<Sessions>, request: Request, next: Next) -> R
     let (parts, body) = request.into_parts();
     // It is in memory whole, and no larger than is allowed.
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    if parts.method == Method::POST {
-        if let Some(response) = misshapen(&body) {
-            return response;
-        }
+    if let Err(error) = shape::bounded(&body) {
+        return (StatusCode::BAD_REQUEST, Json(error)).into_response();
     }
-    let request = Request::from_parts(parts, Body::from(body));
+    let request = Request::from_parts(parts, Body::from(body.clone()));
     let call = Arc::new(CallOf { owner, full: AtomicBool::new(false) });
     let response = CALL.scope(call.clone(), next.run(request)).await;
-    if call.full.load(Ordering::Relaxed) { busy("there is no room for another session") } else { response }
+    if call.full.load(Ordering::Relaxed) {
+        return busy("there is no room for another session");
+    }
+    // The protocol's crate says so in words only, and of a body that is no message as of one that is not called JSON.
+    let unread = response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    match unread.then(|| shape::read(&body).err()).flatten() {
+        Some(error) => (StatusCode::BAD_REQUEST, Json(error)).into_response(),
+        None => response,
+    }
 }

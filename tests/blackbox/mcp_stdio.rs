@@ -116,12 +116,45 @@ fn bad_arguments_are_refused_with_code_message_and_hint() {
 }
 
 #[test]
-fn what_is_not_json_does_not_end_the_server() {
+fn what_cannot_be_read_is_answered_and_the_stream_goes_on() {
     let mut client = Sandbox::new("").serve();
-    client.send_line("this is no JSON");
-    client.send_line("{\"jsonrpc\":\"2.0\",\"id\":");
+    let deep = format!("{{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"ping\",\"params\":{}{}}}", "[".repeat(100), "]".repeat(100));
+    let long = format!("{{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"ping\",\"params\":\"{}\"}}", "x".repeat(1 << 20));
+    let cases = [
+        ("this is no JSON", -32_700, Value::Null),
+        ("{\"jsonrpc\":\"2.0\",\"id\":", -32_700, Value::Null),
+        ("\u{0}", -32_700, Value::Null),
+        ("[]", -32_600, Value::Null),
+        ("{\"jsonrpc\":\"2.0\",\"id\":4}", -32_600, json!(4)),
+        (&deep, -32_600, Value::Null),
+        (&long, -32_600, Value::Null),
+    ];
+    for (line, code, id) in cases {
+        client.send_line(line);
+        let shown = &line[..line.len().min(60)];
+        let answer = client.receive();
+        assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(code), &id), "{shown:?}: {answer}");
+    }
     client.send_line("");
-    assert_eq!(client.tools().len(), 8);
+    client.send_line("\r");
+    assert_eq!(client.tools().len(), 8, "the server goes on");
+}
+
+#[test]
+fn a_last_line_without_its_end_is_answered_too() {
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
+    let run = Sandbox::new("").opsmedic_with_input(
+        ["serve"],
+        format!(
+            "{hello}\n{}\n{}",
+            json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+            json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})
+        )
+        .as_bytes(),
+    );
+    let answers = run.expect_code(0).json_lines();
+    assert_eq!(answers.len(), 2, "{answers:#?}");
+    assert!(answers[1]["result"]["tools"].is_array(), "{answers:#?}");
 }
 
 #[test]

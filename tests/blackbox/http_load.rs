@@ -1,0 +1,174 @@
+//! MCP over HTTP under many: everybody gets their own answer, who stalls is let go, and nothing is left behind.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    sandbox::Sandbox,
+    served::{MODERN, Served, parse},
+    wait_for,
+};
+
+/// A call with id 0 that tells callers apart by the number of affected users.
+fn call(served: &Served, users: usize, close: bool) -> String {
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"}, "io.modelcontextprotocol/clientCapabilities": {}});
+    let params = json!({"name": "classify_incident", "arguments": {"affected_users": users, "error_rate_percent": 1}, "_meta": meta});
+    let body = json!({"jsonrpc": "2.0", "id": 0, "method": "tools/call", "params": params}).to_string();
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("Mcp-Protocol-Version", MODERN),
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", "classify_incident"),
+    ];
+    let head = served.head("POST", "/mcp", &headers, body.len());
+    let head = if close { head } else { head.replace("Connection: close", "Connection: keep-alive") };
+    head + &body
+}
+
+fn users(message: &Value) -> Option<u64> {
+    let rules = message["result"]["structuredContent"]["rules"].as_array()?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what was sent is a small count")]
+    rules.iter().find(|rule| rule["rule"].as_str().is_some_and(|rule| rule.starts_with("affected_users")))?["value"].as_f64().map(|users| users as u64)
+}
+
+#[test]
+fn a_thousand_clients_with_the_same_id_each_get_their_own_answer() {
+    let served = Served::start(&Sandbox::new(""), &[]);
+    let mut streams: Vec<TcpStream> = (0..1_000).map(|_| served.connect()).collect();
+    for (number, stream) in streams.iter_mut().enumerate() {
+        stream.write_all(call(&served, number, true).as_bytes()).unwrap();
+    }
+    for (number, stream) in streams.iter_mut().enumerate() {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let message = parse(&bytes).messages().pop().unwrap();
+        assert_eq!(message["id"], 0, "{message:#}");
+        assert_eq!(users(&message), Some(number as u64), "{message:#}");
+    }
+    // And with sessions, whose ids are their own.
+    let mut sessions: Vec<_> = (0..200).map(|_| served.session(&[])).collect();
+    thread::scope(|scope| {
+        let calls: Vec<_> = sessions
+            .iter_mut()
+            .enumerate()
+            .map(|(number, session)| {
+                scope.spawn(move || (number, session.call("classify_incident", &json!({"affected_users": number, "error_rate_percent": 1}))))
+            })
+            .collect();
+        for call in calls {
+            let (number, result) = call.join().unwrap();
+            assert_eq!(users(&json!({ "result": result })), Some(number as u64));
+        }
+    });
+}
+
+/// The 99th of a hundred latencies of a client that keeps its connection, with so many calls.
+fn p99(served: &Served, calls: usize) -> Duration {
+    let mut stream = served.connect();
+    let request = call(served, 1, false);
+    let mut buffer = vec![0; 64 << 10];
+    let mut latencies: Vec<Duration> = (0..calls)
+        .map(|_| {
+            let begun = Instant::now();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut there = 0;
+            loop {
+                there += stream.read(&mut buffer[there..]).unwrap();
+                let text = String::from_utf8_lossy(&buffer[..there]);
+                let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().trim().parse().unwrap();
+                if body.len() >= length {
+                    return begun.elapsed();
+                }
+            }
+        })
+        .collect();
+    latencies.sort();
+    latencies[calls * 99 / 100]
+}
+
+#[test]
+fn half_open_connections_are_reaped_and_slow_nobody_down() {
+    let served = Served::start(&Sandbox::new("[http]\nheader_timeout_seconds = 3\nbody_timeout_seconds = 3\n"), &[]);
+    p99(&served, 500);
+    let before = served.open_files();
+    let mut figures = Vec::new();
+    let doubled = |(alone, beside): &(Duration, Duration)| *beside > *alone * 2 + Duration::from_micros(200);
+    // A neighbour's load gets another chance; a server that suffers fails each time.
+    for _ in 0..4 {
+        let alone = p99(&served, 2_000);
+        let mut half: Vec<TcpStream> = (0..500).map(|_| served.connect()).collect();
+        for (number, stream) in half.iter_mut().enumerate() {
+            // Nothing at all, half a head, a head without its body, a body in drips.
+            let text = match number % 4 {
+                0 => "",
+                1 => "POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+                2 => "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n",
+                _ => "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+            };
+            stream.write_all(text.as_bytes()).unwrap();
+        }
+        assert!(wait_for(Duration::from_secs(5), || served.open_files() >= before + 450), "they were never there");
+        let beside = p99(&served, 2_000);
+        let reaped = wait_for(Duration::from_secs(10), || served.open_files() <= before + 5);
+        assert!(reaped, "{} files are open, {before} before", served.open_files());
+        figures.push((alone, beside));
+        if !doubled(&(alone, beside)) {
+            break;
+        }
+    }
+    println!("p99 alone and beside 500 half-open connections: {figures:?}");
+    assert!(!doubled(figures.last().unwrap()), "{figures:?}");
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_cut_off() {
+    let served = Served::start(&Sandbox::new("[http]\nbody_timeout_seconds = 1\n"), &[]);
+    let before = served.open_files();
+    let mut stream = served.connect();
+    let request = call(&served, 1, false);
+    stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+    // Until the server can neither write its answers nor read more requests.
+    let sent = (0..20_000).take_while(|_| stream.write_all(request.as_bytes()).is_ok()).count();
+    assert!(sent < 20_000, "it took everything");
+    assert!(wait_for(Duration::from_secs(10), || served.open_files() <= before), "it waits for ever");
+}
+
+/// Opens so many sessions from eight threads; most are closed, every eighth is only left.
+fn open_and_drop(served: &Served, sessions: usize) {
+    thread::scope(|scope| {
+        for worker in 0..8 {
+            scope.spawn(move || {
+                for number in (worker..sessions).step_by(8) {
+                    let session = served.session(&[]);
+                    if number % 64 >= 8 {
+                        session.close();
+                    }
+                }
+            });
+        }
+    });
+    let none = || served.request("GET", "/metrics", &[], "").body.contains("opsmedic_sessions 0\n");
+    assert!(wait_for(Duration::from_secs(20), none), "sessions stay");
+}
+
+#[test]
+fn ten_thousand_sessions_leave_nothing_behind() {
+    let served = Served::start(&Sandbox::new("[http]\nsession_idle_seconds = 1\nmax_sessions = 20000\n"), &[]);
+    let mut left = Vec::new();
+    for _ in 0..2 {
+        open_and_drop(&served, 10_000);
+        left.push((served.memory_kib("VmRSS"), served.open_files()));
+    }
+    println!("KiB resident and open files after each ten thousand: {left:?}");
+    let within = |a: u64, b: u64| b * 10 <= a * 11;
+    assert!(within(left[0].0, left[1].0), "memory: {left:?}");
+    assert!(within(left[0].1 as u64, left[1].1 as u64), "files: {left:?}");
+}
