@@ -31,7 +31,10 @@ impl Scope {
         match text.strip_prefix(RECOVER) {
             Some(action) if known(action) => Ok(Self(text.to_owned())),
             None if text == READ => Ok(Self::read()),
-            _ => Err(format!("unknown scope; write read, recover:* or one of {}", actions.iter().map(|a| format!("{RECOVER}{a}")).collect::<Vec<_>>().join(", "))),
+            _ => Err(format!(
+                "unknown scope; write read, recover:* or one of {}",
+                actions.iter().map(|a| format!("{RECOVER}{a}")).collect::<Vec<_>>().join(", ")
+            )),
         }
     }
 
@@ -69,6 +72,11 @@ impl Scopes {
     /// Whether this is allowed.
     pub fn allow(&self, scope: &Scope) -> bool {
         self.0.contains(scope) || (scope.acts() && self.0.contains(&Scope::recover("*")))
+    }
+
+    /// Whether all of it is allowed.
+    pub fn everything(&self) -> bool {
+        self.allow(&Scope::read()) && self.0.contains(&Scope::recover("*"))
     }
 
     /// Whether anything may be acted on.
