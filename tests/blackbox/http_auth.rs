@@ -23,7 +23,7 @@ use crate::support::{
 const TOKENS: &[(&str, &[&str])] = &[
     ("reader", &["read"]),
     ("restarter", &["read", "recover:restart_service"]),
-    ("scaler", &["read", "recover:scale_up"]),
+    ("roller", &["read", "recover:rollback"]),
     ("blind", &["recover:restart_service"]),
     ("chief", &["read", "recover:*"]),
     ("nobody", &[]),
@@ -66,10 +66,10 @@ impl Front {
         };
         front.sandbox.configure(&format!(
             "[recovery]\ncooldown_seconds = 0\n[http]\n{http}\n[[targets]]\nname = \"shop\"\npolicy = \"auto\"\nsoak_seconds = 0\nverify_timeout_seconds = 8\n\
-             check_cannot_see = [\"service_unavailable\", \"memory_exhaustion\"]\n[targets.check.application]\nurl = \"{}\"\n{}{}",
+             check_cannot_see = [\"service_unavailable\", \"bad_deployment\"]\n[targets.check.application]\nurl = \"{}\"\n{}{}",
             front.service.url(),
             action("restart_service"),
-            action("scale_up")
+            action("rollback")
         ));
         front
     }
@@ -117,9 +117,9 @@ fn every_tool_on_every_transport_needs_its_scopes_and_a_refusal_calls_nothing() 
     let front = Front::with_tokens("");
     let served = Served::start(&front.sandbox, &[]);
     let unknown = json!({"operation_id": format!("op_{}", "0".repeat(32))});
-    let both = "recover:restart_service recover:scale_up";
+    let both = "recover:restart_service recover:rollback";
     let restart = ("trigger_recovery", trigger("service_unavailable"));
-    let either = ("trigger_recovery", trigger("memory_exhaustion"));
+    let either = ("trigger_recovery", trigger("bad_deployment"));
     let stranger = ("trigger_recovery", json!({"issue_type": "service_unavailable", "target": "*", "reason": "x"}));
     let (undo, look) = (("undo_recovery", unknown), ("get_recovery", json!({"target": "shop"})));
     let classify = ("classify_incident", json!({"error_rate_percent": 60, "response_time_ms": 40_000, "description": "down"}));
@@ -134,8 +134,8 @@ fn every_tool_on_every_transport_needs_its_scopes_and_a_refusal_calls_nothing() 
         ("restarter", &either, Some(both)),
         ("restarter", &stranger, None),
         ("restarter", &undo, None),
-        ("scaler", &restart, Some("recover:restart_service")),
-        ("scaler", &either, Some(both)),
+        ("roller", &restart, Some("recover:restart_service")),
+        ("roller", &either, Some(both)),
         ("blind", &classify, Some("read")),
         ("blind", &look, Some("read")),
         ("blind", &either, Some(both)),
@@ -156,7 +156,7 @@ fn every_tool_on_every_transport_needs_its_scopes_and_a_refusal_calls_nothing() 
     }
     assert_eq!(front.outside(), before, "something was called");
     let audit = front.sandbox.opsmedic(["audit", "show", "--json"]).expect_code(0).stdout;
-    assert!(audit.contains("insufficient_scope") && audit.contains("token:reader") && audit.contains("token:nobody"), "{audit}");
+    assert!(audit.contains("insufficient_scope") && audit.contains("client:reader") && audit.contains("client:nobody"), "{audit}");
 }
 
 #[test]
@@ -196,10 +196,10 @@ fn who_may_acts_and_takes_back_what_their_scope_covers_and_is_on_record() {
         last["state"] == "succeeded"
     });
     assert!(ended, "{last:#}");
-    assert_eq!(last["requested_by"]["via"], "mcp http, token:restarter", "{last:#}");
+    assert_eq!(last["requested_by"]["via"], "mcp http, client:restarter", "{last:#}");
     let posted = || front.backend.received().into_iter().filter(|r| r.line.starts_with("POST")).map(|r| r.line).collect::<Vec<_>>();
     assert_eq!(posted(), ["POST /restart_service"]);
-    for stranger in ["reader", "scaler"] {
+    for stranger in ["reader", "roller"] {
         assert_eq!(refused(&as_of(stranger, "undo_recovery", &json!({"operation_id": id}))).as_deref(), Some("recover:restart_service"));
     }
     assert_eq!(posted().len(), 1);
@@ -373,7 +373,7 @@ fn what_others_can_reach_does_not_start_unprotected() {
 fn a_made_token_is_good_with_the_lines_that_come_with_it() {
     let front = Front::with_tokens("");
     let served = Served::start(&front.sandbox, &[]);
-    let made = front.sandbox.opsmedic(["token", "ci", "--scope", "read", "--scope", "recover:scale_up", "--expires", "2099-01-01T00:00:00Z"]).expect_code(0);
+    let made = front.sandbox.opsmedic(["token", "ci", "--scope", "read", "--scope", "recover:rollback", "--expires", "2099-01-01T00:00:00Z"]).expect_code(0);
     front.replace_tokens(&made.stdout);
     let token = made.stdout.lines().find_map(|line| line.strip_prefix("# opsmedic_")).unwrap();
     let header = format!("Bearer opsmedic_{token}");

@@ -103,7 +103,7 @@ fn a_signed_token_may_what_its_scopes_say_on_every_transport() {
     let key = Key::ec("one");
     let ground = Ground::publishing(&[key.public()]);
     let served = ground.serve();
-    let authorization = format!("Bearer {}", key.sign(&claims("openid read recover:scale_up")));
+    let authorization = format!("Bearer {}", key.sign(&claims("openid read recover:rollback")));
     let headers = [("Authorization", authorization.as_str())];
     let params = json!({"name": "trigger_recovery", "arguments": {"issue_type": "service_unavailable", "target": "shop", "reason": "rehearsal"}});
     let mut sse = SseClient::open(&served, &headers);

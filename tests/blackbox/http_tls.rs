@@ -28,7 +28,7 @@ fn what_is_sent_is_encrypted_and_needs_a_token_all_the_same() {
     issuer.issue("server");
     // All addresses: with both, that is allowed.
     let served = Served::run(&mut front.sandbox.command(["serve", "--http", "0.0.0.0:0"]));
-    assert!(served.stderr().contains("serving MCP at https://0.0.0.0:"), "{}", served.stderr());
+    assert!(wait_for(Duration::from_secs(5), || served.stderr().contains("serving MCP at https://0.0.0.0:")), "{}", served.stderr());
     let ask = |path: &str, token: Option<&str>| issuer.client(None).exchange(served.connect(), &get(&served, path, token)).unwrap();
     assert_eq!(ask("/healthz", None).status, 200);
     assert_eq!(ask("/mcp", None).status, 401);

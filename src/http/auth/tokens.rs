@@ -226,8 +226,8 @@ fn parse(entry: Entry) -> Result<Token, String> {
     if expires == Some(None) {
         return Err("expires: write it as 2027-01-31T00:00:00Z".to_owned());
     }
-    // The prefix keeps it apart from the subjects of an authorization server.
-    Ok(Token { digest, principal: Principal { name: format!("token:{}", entry.name), scopes }, expires: expires.flatten() })
+    // The prefix keeps it apart from the subjects of an authorization server. It is not `token:`, behind which redaction would take the name for one.
+    Ok(Token { digest, principal: Principal { name: format!("client:{}", entry.name), scopes }, expires: expires.flatten() })
 }
 
 fn unhex(hex: &str) -> Option<[u8; 32]> {
@@ -300,8 +300,8 @@ mod tests {
         ground.write(&(entry("alice", ALICE) + &bob), 0o640);
         let tokens = ground.read().expect("good");
         let Found::Good(bob) = tokens.find(BOB).await else { panic!("not found") };
-        assert!(bob.name == "token:bob" && bob.scopes.allow(&Scope::recover("restart_service")) && !bob.scopes.allow(&Scope::recover("failover")));
-        assert_eq!(name(&tokens, ALICE).await.as_deref(), Some("token:alice"));
+        assert!(bob.name == "client:bob" && bob.scopes.allow(&Scope::recover("restart_service")) && !bob.scopes.allow(&Scope::recover("failover")));
+        assert_eq!(name(&tokens, ALICE).await.as_deref(), Some("client:alice"));
         for wrong in [&ALICE[1..], &hex(ALICE), "", "x", &format!("{ALICE}=")] {
             assert_eq!(tokens.find(wrong).await, Found::Unknown, "{wrong}");
         }

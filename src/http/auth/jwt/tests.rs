@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{EncodingKey, Header, encode, get_current_timestamp, jwk::Jwk};
 use ring::{
     rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _},
 };
 use serde_json::json;
 
@@ -42,21 +42,26 @@ struct Pair {
     id: String,
     algorithm: Algorithm,
     private: EncodingKey,
+    /// Where the crate cannot tell it.
+    public: Option<Value>,
 }
 
 impl Pair {
     fn ec(id: &str) -> Self {
         let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).expect("a key");
-        Self { id: id.to_owned(), algorithm: Algorithm::ES256, private: EncodingKey::from_ec_der(der.as_ref()) }
+        Self { id: id.to_owned(), algorithm: Algorithm::ES256, private: EncodingKey::from_ec_der(der.as_ref()), public: None }
     }
 
     fn ed(id: &str) -> Self {
         let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
-        Self { id: id.to_owned(), algorithm: Algorithm::EdDSA, private: EncodingKey::from_ed_der(der.as_ref()) }
+        let x = URL_SAFE_NO_PAD.encode(Ed25519KeyPair::from_pkcs8(der.as_ref()).expect("a key").public_key());
+        let public = Some(json!({"kty": "OKP", "crv": "Ed25519", "x": x}));
+        Self { id: id.to_owned(), algorithm: Algorithm::EdDSA, private: EncodingKey::from_ed_der(der.as_ref()), public }
     }
 
     fn public(&self) -> Value {
-        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&self.private, self.algorithm).expect("a public key")).expect("JSON");
+        let of_crate = || serde_json::to_value(Jwk::from_encoding_key(&self.private, self.algorithm).expect("a public key")).expect("JSON");
+        let mut jwk = self.public.clone().unwrap_or_else(of_crate);
         jwk["kid"] = json!(self.id);
         jwk
     }
