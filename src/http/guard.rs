@@ -134,9 +134,7 @@ mod tests {
     fn only_its_own_names_are_good() {
         let guard = guard();
         let good = |host: &str| guard.host_is_good(&Uri::from_static("/mcp"), &headers(&[(header::HOST, host)]));
-        for host in
-            ["localhost", "LOCALHOST:1", "127.0.0.1:8642", "[::1]:8642", "ops.example.com:8642", "any.example.com", "any.example.com:5", "10.0.0.7:8642"]
-        {
+        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:8642", "[::1]:8642", "ops.example.com:8642", "any.example.com", "any.example.com:5", "10.0.0.7:8642"] {
             assert!(good(host), "{host}");
         }
         let wrong = [
@@ -168,9 +166,7 @@ mod tests {
         let of = |origin: &str| guard.origin(&headers(&[(header::ORIGIN, origin)]));
         assert!(guard.origin(&HeaderMap::new()).is_ok_and(|o| o.is_none()));
         assert!(of("https://console.example.com").is_ok_and(|o| o.is_some()));
-        for wrong in
-            ["null", "", "http://console.example.com", "https://console.example.com:444", "https://console.example.com.evil.example", "http://localhost"]
-        {
+        for wrong in ["null", "", "http://console.example.com", "https://console.example.com:444", "https://console.example.com.evil.example", "http://localhost"] {
             assert!(of(wrong).is_err(), "{wrong}");
         }
     }
