@@ -225,11 +225,11 @@ async fn a_key_is_used_for_what_it_is_for_only() {
     for useless in
         [published("use", json!("enc")), published("key_ops", json!(["sign"])), published("alg", json!("ES384")), published("kid", json!("two")), secret, weak]
     {
-        let ground = Ground::publishing(&[useless.clone()]);
+        let ground = Ground::publishing(std::slice::from_ref(&useless));
         assert!(ground.refuses(&pair.sign(&claims())).await.contains("not known"), "{useless}");
     }
     for fine in [published("use", json!("sig")), published("key_ops", json!(["verify"])), published("alg", json!("ES256"))] {
-        assert!(Ground::publishing(&[fine.clone()]).jwt.verify(&pair.sign(&claims())).await.is_ok(), "{fine}");
+        assert!(Ground::publishing(std::slice::from_ref(&fine)).jwt.verify(&pair.sign(&claims())).await.is_ok(), "{fine}");
     }
 }
 
