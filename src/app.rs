@@ -41,8 +41,8 @@ pub struct Built {
 /// A playbook folder or a log pattern that is wrong.
 pub fn build(config: Config, options: Options) -> anyhow::Result<Built> {
     let limits = Limits { calls: config.mcp.max_calls, queue: config.mcp.max_queued_calls, log_calls: config.mcp.max_log_calls };
-    let serving = Serving { http: config.http.clone(), limits };
     let ports = Ports::real();
+    let serving = Serving { http: config.http.clone(), outside: crate::http::Outside(ports.clone()), limits };
     let redactor = Arc::new(Redactor::with_secrets(&config.secrets()));
     let store = Arc::new(Store::at(config.store_path));
     let checks = config.health.into_iter().map(|entry| NamedCheck { name: entry.name, check: entry.check }).collect();

@@ -19,8 +19,14 @@ mod ground;
 mod guards;
 #[path = "blackbox/health.rs"]
 mod health;
+#[path = "blackbox/http_auth.rs"]
+mod http_auth;
+#[path = "blackbox/http_jwt.rs"]
+mod http_jwt;
 #[path = "blackbox/http_load.rs"]
 mod http_load;
+#[path = "blackbox/http_tls.rs"]
+mod http_tls;
 #[path = "blackbox/log_files.rs"]
 mod log_files;
 #[path = "blackbox/log_hostile_files.rs"]

@@ -15,6 +15,7 @@ mod playbook;
 mod recover;
 mod serve;
 mod signals;
+mod token;
 mod tools;
 mod watch;
 
@@ -78,6 +79,8 @@ pub enum Command {
     Drill(drill::DrillArgs),
     /// Serve MCP over stdin and stdout, or over HTTP
     Serve(serve::ServeArgs),
+    /// Make a bearer token for callers over HTTP; shown once, kept nowhere
+    Token(token::TokenArgs),
     /// Print shell completions
     Completions {
         /// The shell
@@ -152,6 +155,7 @@ impl Cli {
                 clap_complete::generate(*shell, &mut Self::command(), "opsmedic", &mut script);
                 Some(out.raw(&script).map(|()| Exit::Fine).map_err(Into::into))
             }
+            Command::Token(args) => Some(token::run(args, out)),
             Command::Drill(args) => Some(drill::run(args, out).await),
             Command::Recover(recover::RecoverCommand::Passphrase(args)) => Some(recover::make_key(args, out)),
             _ => None,
@@ -184,7 +188,7 @@ impl Cli {
             Command::Playbook(command) => playbook::run(&command, &services, lang, out),
             Command::Tools => tools::run(out),
             Command::Serve(args) => serve::run(&args, services, serving).await,
-            Command::Drill(_) | Command::Completions { .. } => unreachable!("run without services"),
+            Command::Drill(_) | Command::Token(_) | Command::Completions { .. } => unreachable!("run without services"),
         }
     }
 }

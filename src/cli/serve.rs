@@ -36,6 +36,8 @@ pub struct ServeArgs {
 pub struct Serving {
     /// How HTTP is.
     pub http: http::Settings,
+    /// What HTTP needs of the outside.
+    pub outside: http::Outside,
     /// How many calls run at once.
     pub limits: mcp::Limits,
 }
@@ -58,7 +60,7 @@ pub(super) async fn run(args: &ServeArgs, services: Arc<Services>, serving: Serv
     let healing = heal(args, &services, &stop);
     let hub = Hub::new(services.clone(), serving.limits);
     let served = match args.http {
-        Some(address) => over_http(hub, address, &serving.http, stop).await,
+        Some(address) => over_http(hub, address, &serving, stop).await,
         None => over_stdio(hub, stop).await,
     };
     orphans.abort();
@@ -76,9 +78,13 @@ async fn over_stdio(hub: Arc<Hub>, stop: CancellationToken) -> Result<(), Failur
     mcp::serve(hub, stop).await.map_err(Failure::could_not_run)
 }
 
-async fn over_http(hub: Arc<Hub>, address: SocketAddr, settings: &http::Settings, stop: CancellationToken) -> Result<(), Failure> {
+async fn over_http(hub: Arc<Hub>, address: SocketAddr, serving: &Serving, stop: CancellationToken) -> Result<(), Failure> {
+    let settings = &serving.http;
+    settings.may_listen(address).map_err(Failure::usage)?;
+    let tls = http::Tls::load(settings).map_err(Failure::usage)?;
     let listener = TcpListener::bind(address).await.map_err(|error| Failure::could_not_run(format!("cannot listen on {address}: {error}")))?;
     let address = listener.local_addr().map_err(Failure::could_not_run)?;
+    let auth = http::Auth::new(settings, address, &serving.outside).map_err(Failure::usage)?;
     let cut = CancellationToken::new();
     let sessions = mcp::Sessions::new(settings.max_sessions, settings.session_idle());
     tokio::spawn(sessions.clone().sweep(cut.clone()));
@@ -87,9 +93,12 @@ async fn over_http(hub: Arc<Hub>, address: SocketAddr, settings: &http::Settings
         .route("/metrics", get(move || async move { (METRICS_TYPE, metrics.metrics.text(counted.count())) }))
         .merge(mcp::routes(|transport| Server::new(hub.clone(), transport), &sessions, &cut))
         .route("/healthz", get(|| async { "ok\n" }));
-    tracing::info!("serving MCP at http://{address}/mcp, for older clients at http://{address}/sse");
-    let quiet = async move { hub.quiet().await };
-    http::serve(listener, http::guarded(routes, settings, address), settings, http::End { stop, quiet, cut }).await;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!("serving MCP at {scheme}://{address}/mcp, for older clients at {scheme}://{address}/sse");
+    let calls = hub.clone();
+    let quiet = async move { calls.quiet().await };
+    let (door, routes) = (http::Door::new(listener, tls), http::guarded_by(auth, mcp::permitted(routes, &hub), settings, address));
+    http::serve(door, routes, settings, http::End { stop, quiet, cut }).await;
     Ok(())
 }
 

@@ -132,7 +132,7 @@ impl Config {
             let check = t.checks.iter().flat_map(|(_, c)| c.secrets());
             check.chain(t.target.actuators.values().flat_map(|a| a.secrets()))
         });
-        checks.flat_map(|c| c.secrets()).chain(of_targets).chain(self.filled.iter().cloned()).collect()
+        checks.flat_map(|c| c.secrets()).chain(of_targets).chain(self.filled.iter().cloned()).chain(self.http.secrets()).collect()
     }
 }
 

@@ -1,21 +1,26 @@
 //! Accepts connections until told to stop, then lets those in flight end.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Settings, stall::Stall};
+use super::{Settings, stall::Stall, tls::Tls};
 
 /// After a failed accept, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -33,21 +38,46 @@ pub struct End<Q> {
     pub cut: CancellationToken,
 }
 
+/// Where connections come in.
+pub struct Door {
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Door {
+    /// With encryption, or without.
+    pub fn new(listener: TcpListener, tls: Option<Arc<Tls>>) -> Self {
+        Self { listener, tls }
+    }
+}
+
+impl From<TcpListener> for Door {
+    fn from(listener: TcpListener) -> Self {
+        Self::new(listener, None)
+    }
+}
+
+/// From where a request's connection comes; in the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
 /// Serves until told to stop, then drains: nothing new is accepted, calls in flight get their time, and what is left is cut off.
-pub async fn serve(listener: TcpListener, routes: Router, settings: &Settings, End { stop, quiet, cut }: End<impl Future<Output = ()>>) {
+pub async fn serve(door: impl Into<Door>, routes: Router, settings: &Settings, End { stop, quiet, cut }: End<impl Future<Output = ()>>) {
+    let Door { listener, tls } = door.into();
     let room = Arc::new(Semaphore::new(settings.max_connections));
     let graceful = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout());
+    let desk = Desk { builder, tls, routes, head: settings.header_timeout(), stall: settings.body_timeout() };
     loop {
         let permit = tokio::select! {
             () = stop.cancelled() => break,
             permit = room.clone().acquire_owned() => permit,
         };
-        let stream = tokio::select! {
+        let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(PAUSE).await;
@@ -55,7 +85,14 @@ pub async fn serve(listener: TcpListener, routes: Router, settings: &Settings, E
                 }
             },
         };
-        serve_one(stream, &builder, routes.clone(), settings, &graceful, (permit, cut.clone()));
+        let (served, cut) = (desk.clone().serve(accepted, graceful.watcher()), cut.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            tokio::select! {
+                () = served => {}
+                () = cut.cancelled() => {}
+            }
+        });
     }
     drop(listener);
     tracing::info!("stopped accepting; calls in flight may end");
@@ -72,19 +109,39 @@ pub async fn serve(listener: TcpListener, routes: Router, settings: &Settings, E
     }
 }
 
-/// What a connection holds as long as it is there: its place, and the token that cuts it off.
-type Held = (Result<tokio::sync::OwnedSemaphorePermit, tokio::sync::AcquireError>, CancellationToken);
+/// How each connection is served.
+#[derive(Clone)]
+struct Desk {
+    builder: http1::Builder,
+    tls: Option<Arc<Tls>>,
+    routes: Router,
+    head: Duration,
+    stall: Duration,
+}
 
-fn serve_one(stream: TcpStream, builder: &http1::Builder, routes: Router, settings: &Settings, graceful: &GracefulShutdown, (permit, cut): Held) {
-    // Answers are small and somebody waits for each.
-    let _ = stream.set_nodelay(true);
-    let stream = TokioIo::new(Stall::new(stream, settings.body_timeout()));
-    let connection = graceful.watch(builder.serve_connection(stream, TowerToHyperService::new(routes)));
-    tokio::spawn(async move {
-        let _permit = permit;
-        tokio::select! {
-            ended = connection => if let Err(error) = ended { tracing::debug!(%error, "connection ended") },
-            () = cut.cancelled() => {}
+impl Desk {
+    async fn serve(self, (stream, peer): (TcpStream, SocketAddr), watcher: Watcher) {
+        // Answers are small and somebody waits for each.
+        let _ = stream.set_nodelay(true);
+        let stream = Stall::new(stream, self.stall);
+        let Some(tls) = self.tls.clone() else { return self.converse(stream, peer, watcher).await };
+        // Shaking hands takes no longer than the head that would follow.
+        match tokio::time::timeout(self.head, async { tls.acceptor().await.accept(stream).await }).await {
+            Ok(Ok(stream)) => self.converse(stream, peer, watcher).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
-    });
+    }
+
+    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr, watcher: Watcher) {
+        let routes = TowerToHyperService::new(self.routes);
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            routes.call(request)
+        });
+        let connection = watcher.watch(self.builder.serve_connection(TokioIo::new(stream), service));
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
 }

@@ -4,6 +4,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde::Deserialize;
 
+use super::{AuthSettings, StartError, TlsSettings, auth};
+use crate::types::secret::Secret;
+
 /// `[http]`: how the server listens, and how much it takes from whom.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +29,12 @@ pub struct Settings {
     pub session_idle_seconds: u64,
     /// On shutdown, calls in flight get so many seconds to end. Default 20; 0 to 600.
     pub drain_seconds: u64,
+    /// Whether a proxy on this machine or in a network of trust ends TLS before this server. Default false.
+    pub behind_tls_proxy: bool,
+    /// `[http.auth]`: who may call; without it everybody who can reach the server, to look.
+    pub auth: Option<AuthSettings>,
+    /// `[http.tls]`: encryption by this server itself.
+    pub tls: Option<TlsSettings>,
 }
 
 impl Default for Settings {
@@ -40,6 +49,9 @@ impl Default for Settings {
             body_timeout_seconds: 30,
             session_idle_seconds: 1_800,
             drain_seconds: 20,
+            behind_tls_proxy: false,
+            auth: None,
+            tls: None,
         }
     }
 }
@@ -63,7 +75,38 @@ impl Settings {
         range("header_timeout_seconds", self.header_timeout_seconds, 1, 300)?;
         range("body_timeout_seconds", self.body_timeout_seconds, 1, 600)?;
         range("session_idle_seconds", self.session_idle_seconds, 1, 86_400)?;
-        range("drain_seconds", self.drain_seconds, 0, 600)
+        range("drain_seconds", self.drain_seconds, 0, 600)?;
+        self.auth.as_ref().map_or(Ok(()), AuthSettings::validate)?;
+        self.tls.as_ref().map_or(Ok(()), TlsSettings::validate)
+    }
+
+    /// Whether the server may listen there: what others can reach must be protected.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn may_listen(&self, address: SocketAddr) -> Result<(), StartError> {
+        let mut missing = Vec::new();
+        if !address.ip().to_canonical().is_loopback() {
+            if self.auth.is_none() {
+                missing.push("it needs [http.auth] with tokens_file or jwt, so that not everybody may call");
+            }
+            if !self.encrypted() {
+                missing.push("it needs [http.tls] with cert_file and key_file, or http.behind_tls_proxy = true where a proxy ends TLS");
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { Err(StartError::Exposed { address, missing }) }
+    }
+
+    /// Whether what clients send is encrypted, by this server or a proxy.
+    pub(super) fn encrypted(&self) -> bool {
+        self.tls.is_some() || self.behind_tls_proxy
+    }
+
+    /// Tokens that stand in the file as they are, for the redactor.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let file = self.auth.as_ref().and_then(|auth| auth.tokens_file.as_deref());
+        let url = self.auth.as_ref().and_then(|auth| auth.jwt.as_ref()).map(|jwt| jwt.jwks_url.secrets());
+        file.map(auth::plain_tokens).into_iter().chain(url).flatten().collect()
     }
 
     pub(super) fn header_timeout(&self) -> Duration {
@@ -81,5 +124,31 @@ impl Settings {
     /// How long a session may be without call and stream.
     pub fn session_idle(&self) -> Duration {
         Duration::from_secs(self.session_idle_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_can_reach_must_be_protected() {
+        let auth = Some(AuthSettings { tokens_file: Some("/t".into()), ..AuthSettings::default() });
+        let tls = Some(TlsSettings { cert_file: "/c".into(), key_file: "/k".into(), client_ca_file: None });
+        let bare = Settings::default();
+        let may = |settings: &Settings, address: &str| settings.may_listen(address.parse().expect("an address")).map_err(|error| error.to_string());
+        for loopback in ["127.0.0.1:0", "127.8.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert_eq!(may(&bare, loopback), Ok(()), "{loopback}");
+        }
+        for open in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[fe80::1]:1", "[::ffff:0.0.0.0]:1", "192.168.1.1:1"] {
+            let error = may(&bare, open).expect_err(open);
+            assert!(error.contains("[http.auth]") && error.contains("[http.tls]"), "{error}");
+            let proxied = Settings { behind_tls_proxy: true, ..bare.clone() };
+            assert!(may(&proxied, open).is_err_and(|error| error.contains("[http.auth]") && !error.contains("[http.tls]")), "{open}");
+            let known = Settings { auth: auth.clone(), ..bare.clone() };
+            assert!(may(&known, open).is_err_and(|error| !error.contains("[http.auth]") && error.contains("behind_tls_proxy")), "{open}");
+            assert_eq!(may(&Settings { behind_tls_proxy: true, ..known.clone() }, open), Ok(()), "{open}");
+            assert_eq!(may(&Settings { tls: tls.clone(), ..known.clone() }, open), Ok(()), "{open}");
+        }
     }
 }

@@ -109,6 +109,7 @@ impl Server {
         let client = context.client_info().map(|client| format!("{} {}", client.name, client.version));
         let caller = tools::Caller { cancel: cancel.clone(), via: self.transport.name(), client, principal: self.principal(context) };
         let call = AssertUnwindSafe(async {
+            super::permit::check(&self.services, &caller, tool, request.arguments.as_ref()).await?;
             let _place = self.hub.lanes.enter(tool.reads_logs()).await?;
             (tool.call)(&self.services, request.arguments.unwrap_or_default(), caller).await
         })

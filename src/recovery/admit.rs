@@ -285,7 +285,7 @@ impl Recovery {
     }
 
     /// Puts a refusal on record. One that cannot be is only logged: it refuses all the same.
-    pub(super) async fn audit_refusal(&self, request: &TriggerRequest, refusal: &RecoveryError) {
+    pub async fn audit_refusal(&self, request: &TriggerRequest, refusal: &RecoveryError) {
         // Only names of the inventory are recorded as targets.
         let target = request.target.parse::<TargetName>().ok().filter(|name| self.parts.targets.contains_key(name));
         let name = target.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Why a recovery was refused. In every case nothing was called.
 
 use super::{Action, JournalError, PassphraseError};
-use crate::types::ids::OperationId;
+use crate::types::{access::Scope, ids::OperationId};
 
 /// A refusal, with what to do.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -9,6 +9,14 @@ pub enum RecoveryError {
     /// The server must not act.
     #[error("this server is read-only")]
     ReadOnly,
+    /// The caller has not proven that it may.
+    #[error("{}", not_permitted(*known, scopes))]
+    NotPermitted {
+        /// Whether the caller has proven anything.
+        known: bool,
+        /// What it would need.
+        scopes: Vec<Scope>,
+    },
     /// The configuration lists no targets.
     #[error("no targets are configured, so recovery is off")]
     NoTargets,
@@ -170,11 +178,19 @@ pub enum RecoveryError {
     Journal(#[from] JournalError),
 }
 
+fn not_permitted(known: bool, scopes: &[Scope]) -> String {
+    let scopes = scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ");
+    let why = if known { "this token does not permit it" } else { "without a credential this server is read-only" };
+    format!("{why}; it needs the scope {scopes}")
+}
+
 impl RecoveryError {
     /// A stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::ReadOnly => "read_only",
+            Self::NotPermitted { known: false, .. } => "read_only",
+            Self::NotPermitted { known: true, .. } => "insufficient_scope",
             Self::NoTargets => "no_targets",
             Self::UnknownTarget { .. } => "unknown_target",
             Self::Denied { .. } => "denied",
@@ -208,6 +224,7 @@ impl RecoveryError {
     pub fn hint(&self) -> String {
         match self {
             Self::ReadOnly => "ask a person to run `opsmedic recover run` on the machine, or to start the server without --read-only".to_owned(),
+            Self::NotPermitted { .. } => "a person gives this client a token with that scope, or runs `opsmedic recover run` on the machine".to_owned(),
             Self::NoTargets => "a person adds [[targets]] to the configuration; examples/opsmedic.toml shows how".to_owned(),
             Self::UnknownTarget { .. } => "use one of the configured names, exactly".to_owned(),
             Self::Denied { .. } => "a person changes the target's policy in the configuration, or acts by hand with get_playbook".to_owned(),

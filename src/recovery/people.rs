@@ -142,7 +142,7 @@ impl Recovery {
     }
 
     /// The same refusal of the same undo once a minute, and all of operations that there are not as one.
-    async fn audit_undo_refusal(&self, id: &OperationId, who: &Actor, refusal: &RecoveryError) {
+    pub async fn audit_undo_refusal(&self, id: &OperationId, who: &Actor, refusal: &RecoveryError) {
         let known = if matches!(refusal, RecoveryError::UnknownOperation(_)) { String::new() } else { id.to_string() };
         if self.refused_lately((format!("{who} {known}"), "undo", refusal.code()), REFUSED_AGAIN) {
             return;

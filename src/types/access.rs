@@ -74,6 +74,11 @@ impl Scopes {
         self.0.contains(scope) || (scope.acts() && self.0.contains(&Scope::recover("*")))
     }
 
+    /// Whether all of it is allowed.
+    pub fn everything(&self) -> bool {
+        self.allow(&Scope::read()) && self.0.contains(&Scope::recover("*"))
+    }
+
     /// Whether anything may be acted on.
     pub fn act(&self) -> bool {
         self.0.iter().any(Scope::acts)

@@ -60,7 +60,7 @@ static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
         r#"(\b(?:mysql(?:dump|admin|check|import|show|slap|binlog|pump|sh)?|mariadb(?:-[a-z]+)?)["']?[\s,](?:<within>[\s"',])?-p)(?:<quoted>|[^\s"']+)"#,
         r#"(\bsshpass["']?[\s,]+(?:-[a-z]+\s+)??["']?-p["']?[\s,]*)(?:<quoted>|[^\s"']+)"#,
         r"\bhttps://hooks\.slack\.com/services/\S+",
-        r"\b(?:xapp-[A-Za-z0-9-]{10,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,}|sk-[A-Za-z0-9_-]{20,}|[rsp]k_(?:live|test)_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|hvs\.[A-Za-z0-9_-]{20,}|dop_v1_[a-f0-9]{40,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})",
+        r"\b(?:opsmedic_[A-Za-z0-9_-]{20,}|xapp-[A-Za-z0-9-]{10,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,}|sk-[A-Za-z0-9_-]{20,}|[rsp]k_(?:live|test)_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|hvs\.[A-Za-z0-9_-]{20,}|dop_v1_[a-f0-9]{40,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})",
         r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
     ];
     let rules = rules.join("|").replace("<keys>", KEYS).replace("<quoted>", QUOTED).replace("<within>", WITHIN);

@@ -17,6 +17,7 @@ pub(crate) mod servers;
 pub(crate) mod skip;
 pub(crate) mod sql;
 pub(crate) mod systemd;
+pub(crate) mod tls;
 pub(crate) mod web;
 
 use std::{

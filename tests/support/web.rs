@@ -39,7 +39,8 @@ impl Web {
         Self::answering(move || if file.exists() { (200, WELL.to_owned()) } else { (503, "{}".to_owned()) })
     }
 
-    fn answering(answer: impl Fn() -> (u16, String) + Send + 'static) -> Self {
+    /// Answers as this says each time.
+    pub(crate) fn answering(answer: impl Fn() -> (u16, String) + Send + 'static) -> Self {
         let shared = Arc::new(Shared { answer: Mutex::new(Box::new(answer)), requests: AtomicUsize::new(0) });
         let inside = Arc::clone(&shared);
         Self { listener: Listener::serving(move |stream| serve(stream, &inside)), shared }

@@ -16,8 +16,8 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 pub use super::answer::Answer;
-use super::{ToolError, schema};
-use crate::{flows::Services, types::access::Principal};
+use super::{ToolError, permit, schema};
+use crate::{flows::Services, recovery::Actor, types::access::Principal};
 
 /// Every tool, in the order in which lists show them.
 pub const ALL: &[&Tool] = &[
@@ -85,6 +85,13 @@ pub struct Caller {
     pub client: Option<String>,
     /// Who it was proven to be, and what they may do.
     pub principal: Principal,
+}
+
+impl Caller {
+    /// Who acts, for the record: the transport, and over HTTP what the caller was proven to be.
+    pub(super) fn actor(&self, services: &Services) -> Actor {
+        permit::actor(services, self.via, &self.principal, self.client.clone())
+    }
 }
 
 /// How a tool answers.

@@ -49,7 +49,7 @@ struct Arguments {
 
 async fn call(services: &Services, arguments: JsonObject, caller: Caller) -> Result<Answer, ToolError> {
     let Arguments { issue_type, target, reason, idempotency_key } = parse(arguments)?;
-    let who = services.actor(caller.via, caller.client);
+    let who = caller.actor(services);
     let request = TriggerRequest { issue_type, target, reason, idempotency_key, who, unattended: false };
     let recovery = services.recovery.clone();
     // In a task of its own: a client that goes away must not cut off the recording of what was begun.

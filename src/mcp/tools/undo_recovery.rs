@@ -34,7 +34,7 @@ struct Arguments {
 
 async fn call(services: &Services, arguments: JsonObject, caller: Caller) -> Result<Answer, ToolError> {
     let Arguments { operation_id } = parse(arguments)?;
-    let who = services.actor(caller.via, caller.client);
+    let who = caller.actor(services);
     let recovery = services.recovery.clone();
     // In a task of its own: a client that goes away must not cut off the recording of what was begun.
     let joined = tokio::spawn(async move { recovery.undo(&operation_id, &who, None, WAIT).await }).await;

@@ -1,0 +1,133 @@
+//! Who calls over HTTP: the credential of a request becomes a [`Principal`] that travels with it.
+//!
+//! **Invariant:** behind this layer a request either has a principal that was proven, or it is for one of the few open paths; the credential
+//! itself goes no further, and no log, answer or error repeats it.
+
+mod bearer;
+mod jwt;
+mod keys;
+mod metadata;
+mod settings;
+mod throttle;
+mod tokens;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Request, Response, StatusCode, header},
+    middleware::Next,
+};
+
+pub use metadata::Challenges;
+pub use settings::{AuthSettings, JwtSettings};
+pub(super) use tokens::plain_tokens;
+
+use self::{
+    bearer::{Credential, credential},
+    jwt::{Jwt, Refused},
+    metadata::Metadata,
+    throttle::Throttle,
+    tokens::{Found, Tokens},
+};
+use tokio::time::Instant;
+
+use super::{Outside, Peer, Settings, StartError, refuse};
+use crate::types::access::{Principal, Scope};
+
+/// What needs no credential: it tells nothing but that the server is there.
+const OPEN: &[&str] = &["/healthz"];
+/// Where scopes are a matter of what is asked for inside. Everything else needs `read`.
+const MCP: &[&str] = &["/mcp", "/mcp/", "/sse", "/messages"];
+
+/// Checks credentials.
+pub struct Auth {
+    tokens: Option<Tokens>,
+    jwt: Option<Jwt>,
+    retry_seconds: u64,
+    throttle: Throttle,
+    metadata: Metadata,
+}
+
+impl Auth {
+    /// By the configuration; none where it says nothing of credentials.
+    ///
+    /// # Errors
+    /// A file of tokens that cannot be used.
+    pub fn new(settings: &Settings, address: SocketAddr, Outside(ports): &Outside) -> Result<Option<Arc<Self>>, StartError> {
+        let Some(auth) = &settings.auth else { return Ok(None) };
+        let tokens = auth.tokens_file.as_ref().map(|path| Tokens::read(path, ports.clock.clone())).transpose()?;
+        let jwt = auth.jwt.as_ref().map(|jwt| Jwt::new(jwt, ports));
+        let retry_seconds = auth.jwt.as_ref().map_or(1, |jwt| jwt.retry_seconds);
+        let (throttle, metadata) = (Throttle::new(auth.max_failures_per_minute), Metadata::new(settings, address));
+        Ok(Some(Arc::new(Self { tokens, jwt, retry_seconds, throttle, metadata })))
+    }
+
+    async fn verify(&self, token: &str) -> Result<Principal, Refused> {
+        if let Some(tokens) = &self.tokens {
+            match tokens.find(token).await {
+                Found::Good(principal) => return Ok(principal),
+                Found::Expired => return Err(Refused::Invalid("the token has expired")),
+                Found::Unknown => {}
+            }
+        }
+        match &self.jwt {
+            Some(jwt) if Jwt::is_one(token) => jwt.verify(token).await,
+            _ => Err(Refused::Invalid("the token is not known")),
+        }
+    }
+
+    /// Refuses a wrong credential, and counts it.
+    fn wrong(&self, peer: IpAddr, why: &'static str) -> Response<Body> {
+        let verdict = self.throttle.failed(peer, Instant::now());
+        if verdict.worth_telling {
+            let more = if verdict.wait.is_some() { "; further ones of this minute are not told" } else { "" };
+            tracing::warn!(%peer, why, "a wrong credential was refused{more}");
+        }
+        let Some(wait) = verdict.wait else { return self.metadata.challenges().unauthorized(Some(why)) };
+        let seconds = wait.as_secs().max(1);
+        let message = format!("too many wrong credentials came from this address; wait {seconds} s");
+        retry_after(refuse(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", &message, "send a good credential; those are still taken"), seconds)
+    }
+}
+
+/// Lets pass who has proven who they are, with that proof in the place of the credential.
+pub(super) async fn check(auth: Arc<Auth>, mut request: Request<Body>, next: Next) -> Response<Body> {
+    let path = request.uri().path();
+    if let Some(document) = auth.metadata.answer(request.method(), path) {
+        return document;
+    }
+    let open = OPEN.contains(&path);
+    let inside = MCP.contains(&path);
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let verified = match credential(request.headers()) {
+        _ if open => None,
+        // No failure: this is how clients find out that, and where, they get one.
+        Credential::None => return auth.metadata.challenges().unauthorized(None),
+        Credential::Malformed => return auth.wrong(peer, "the credential is no bearer token"),
+        Credential::Token(token) => Some(auth.verify(token).await),
+    };
+    request.headers_mut().remove(header::AUTHORIZATION);
+    match verified {
+        None => {}
+        Some(Ok(principal)) if inside || principal.scopes.allow(&Scope::read()) => {
+            request.extensions_mut().insert(auth.metadata.challenges());
+            request.extensions_mut().insert(principal);
+        }
+        Some(Ok(_)) => return auth.metadata.challenges().forbidden(&[Scope::read()]),
+        Some(Err(Refused::Invalid(why))) => return auth.wrong(peer, why),
+        Some(Err(Refused::Unavailable)) => {
+            let message = "the keys of the authorization server cannot be fetched, so the token cannot be checked";
+            return retry_after(refuse(StatusCode::SERVICE_UNAVAILABLE, "no_keys", message, "send it again later"), auth.retry_seconds);
+        }
+    }
+    next.run(request).await
+}
+
+fn retry_after(mut response: Response<Body>, seconds: u64) -> Response<Body> {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
