@@ -164,6 +164,11 @@ impl Served {
         self.modern(headers, "tools/call", json!({"name": tool, "arguments": arguments})).result()
     }
 
+    /// As [`Served::session`], or nothing where the server has no room for it.
+    pub(crate) fn try_session(&self, headers: &[(&str, &str)]) -> Option<Session<'_>> {
+        Session::try_open(self, headers, &json!({}))
+    }
+
     /// A session of revision 2025-11-25 with these headers on every request.
     pub(crate) fn session(&self, headers: &[(&str, &str)]) -> Session<'_> {
         Session::open(self, headers, &json!({}))
@@ -217,8 +222,15 @@ pub(crate) struct Session<'s> {
 impl<'s> Session<'s> {
     /// Initializes with these capabilities.
     pub(crate) fn open(served: &'s Served, headers: &[(&str, &str)], capabilities: &Value) -> Self {
+        Self::try_open(served, headers, capabilities).expect("there is no room for a session")
+    }
+
+    fn try_open(served: &'s Served, headers: &[(&str, &str)], capabilities: &Value) -> Option<Self> {
         let params = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": {"name": "opsmedic-tests", "version": "1"}});
         let reply = served.post(headers, &json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}));
+        if reply.status == 503 {
+            return None;
+        }
         assert_eq!(reply.status, 200, "{reply:?}");
         let id = reply.header("mcp-session-id").unwrap_or_else(|| panic!("no session in {reply:?}")).to_owned();
         let own = [("Mcp-Session-Id".to_owned(), id), ("Mcp-Protocol-Version".to_owned(), "2025-11-25".to_owned())];
@@ -226,7 +238,7 @@ impl<'s> Session<'s> {
         let session = Self { served, headers, next_id: 0 };
         let initialized = session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         assert_eq!(initialized.status, 202, "{initialized:?}");
-        session
+        Some(session)
     }
 
     /// The headers that every request of this session has.
