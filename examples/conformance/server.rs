@@ -43,7 +43,8 @@ pub(crate) struct Fixtures {
 impl Fixtures {
     pub(crate) fn new(product: Server, changes: &Changes) -> Self {
         let key = [uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()].concat();
-        Self { product, changes: changes.clone(), codec: RequestStateCodec::new(key) }
+        let codec = RequestStateCodec::try_new(key).expect("32 bytes are enough");
+        Self { product, changes: changes.clone(), codec }
     }
 
     fn round(
@@ -150,10 +151,11 @@ impl ServerHandler for Fixtures {
     }
 
     async fn complete(&self, request: CompleteRequestParams, _context: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
-        let values = ["test", "testing"].iter().filter(|value| value.starts_with(&request.argument.value)).collect::<Vec<_>>();
-        of(json!({"completion": {"values": values, "total": values.len(), "hasMore": false}}))
+        let values = ["test", "testing"].iter().filter(|value| value.starts_with(&request.argument.value)).map(ToString::to_string).collect();
+        CompletionInfo::with_all_values(values).map(CompleteResult::new).map_err(|e| ErrorData::internal_error(e, None))
     }
 
+    #[allow(deprecated, reason = "deprecated by 2026-07-28, required by the revisions before")]
     async fn set_level(&self, _request: SetLevelRequestParams, _context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
         Ok(())
     }

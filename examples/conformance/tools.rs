@@ -5,7 +5,7 @@ use std::time::Duration;
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        CallToolRequestParams, CallToolResult, ClientCapabilities, CustomRequest, LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam,
+        CallToolRequestParams, CallToolResult, ClientCapabilities, CustomNotification, CustomRequest, ProgressNotificationParam, ServerNotification,
         ServerRequest,
     },
     service::RequestContext,
@@ -54,13 +54,16 @@ pub(crate) async fn call(request: &CallToolRequestParams, context: &RequestConte
         }
         _ => data::answer(name).ok_or_else(|| ErrorData::invalid_params("unknown tool", None))?,
     };
-    of(answer)
+    // The constructors add what a revision wants beside the content.
+    let content = of(answer["content"].clone())?;
+    Ok(if answer["isError"] == true { CallToolResult::error(content) } else { CallToolResult::success(content) })
 }
 
 async fn with_logging(context: &RequestContext<RoleServer>) -> Value {
     for message in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
-        #[allow(deprecated, reason = "deprecated by 2026-07-28, required by the revisions before")]
-        let _ = context.peer.notify_logging_message(LoggingMessageNotificationParam::new(LoggingLevel::Info, message.into())).await;
+        // By name: the crate's own is deprecated with 2026-07-28, and the revisions before require it.
+        let notification = CustomNotification::new("notifications/message", Some(json!({"level": "info", "data": message})));
+        let _ = context.peer.send_notification(ServerNotification::CustomNotification(notification)).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     text("logged")
@@ -78,7 +81,9 @@ async fn with_progress(context: &RequestContext<RoleServer>) -> Value {
 
 /// A request to the client, as the revisions before 2026-07-28 have it.
 async fn ask(context: &RequestContext<RoleServer>, method: &str, params: Value) -> Result<Value, ErrorData> {
-    let able = context.client_capabilities().is_some_and(|client| if method == "elicitation/create" { client.elicitation.is_some() } else { client.sampling.is_some() });
+    let able = context
+        .client_capabilities()
+        .is_some_and(|client| if method == "elicitation/create" { client.elicitation.is_some() } else { client.sampling.is_some() });
     if !able {
         return Err(ErrorData::invalid_request(format!("the client cannot answer {method}"), None));
     }

@@ -48,12 +48,12 @@ impl Guard {
     /// Loopback names always are this server's own; the address it is bound to as well, unless that means all.
     pub(super) fn new(settings: &Settings, address: SocketAddr) -> Self {
         let own = ["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
+        // A page that came from this server itself, under a name of this machine; it could not come from a server that only pretends.
+        let origins = own.iter().map(|name| format!("http://{name}:{}", address.port())).chain(settings.allowed_origins.iter().cloned());
+        let origins = origins.map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect();
         let bound = (!address.ip().is_unspecified()).then(|| address.to_string());
         let hosts = own.into_iter().chain(bound).chain(settings.allowed_hosts.iter().cloned());
-        Self {
-            hosts: hosts.filter_map(|host| Host::parse(&host)).collect(),
-            origins: settings.allowed_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect(),
-        }
+        Self { hosts: hosts.filter_map(|host| Host::parse(&host)).collect(), origins }
     }
 
     fn host_is_good(&self, uri: &Uri, headers: &HeaderMap) -> bool {
@@ -134,7 +134,9 @@ mod tests {
     fn only_its_own_names_are_good() {
         let guard = guard();
         let good = |host: &str| guard.host_is_good(&Uri::from_static("/mcp"), &headers(&[(header::HOST, host)]));
-        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:8642", "[::1]:8642", "ops.example.com:8642", "any.example.com", "any.example.com:5", "10.0.0.7:8642"] {
+        for host in
+            ["localhost", "LOCALHOST:1", "127.0.0.1:8642", "[::1]:8642", "ops.example.com:8642", "any.example.com", "any.example.com:5", "10.0.0.7:8642"]
+        {
             assert!(good(host), "{host}");
         }
         let wrong = [
@@ -166,7 +168,9 @@ mod tests {
         let of = |origin: &str| guard.origin(&headers(&[(header::ORIGIN, origin)]));
         assert!(guard.origin(&HeaderMap::new()).is_ok_and(|o| o.is_none()));
         assert!(of("https://console.example.com").is_ok_and(|o| o.is_some()));
-        for wrong in ["null", "", "http://console.example.com", "https://console.example.com:444", "https://console.example.com.evil.example", "http://localhost"] {
+        for wrong in
+            ["null", "", "http://console.example.com", "https://console.example.com:444", "https://console.example.com.evil.example", "http://localhost"]
+        {
             assert!(of(wrong).is_err(), "{wrong}");
         }
     }

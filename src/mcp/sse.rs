@@ -98,7 +98,12 @@ async fn run<H: ServerHandler + Clone>(desk: Desk<H>, id: SessionId, channels: C
 }
 
 /// First where to send messages, then what the server says, until either side goes.
-fn events<H>(desk: &Desk<H>, id: SessionId, mut from_server: mpsc::Receiver<ServerJsonRpcMessage>, end: CancellationToken) -> impl Stream<Item = Result<Event, Infallible>> + use<H> {
+fn events<H>(
+    desk: &Desk<H>,
+    id: SessionId,
+    mut from_server: mpsc::Receiver<ServerJsonRpcMessage>,
+    end: CancellationToken,
+) -> impl Stream<Item = Result<Event, Infallible>> + use<H> {
     let first = Event::default().event("endpoint").data(format!("/messages?sessionId={id}"));
     // The client is gone when its stream is dropped, and then so is the session.
     let guard = end.clone().drop_guard();
@@ -117,7 +122,12 @@ struct Address {
     session_id: String,
 }
 
-async fn message<H: ServerHandler + Clone>(State(desk): State<Desk<H>>, address: Result<Query<Address>, QueryRejection>, parts: Parts, body: Bytes) -> Response<Body> {
+async fn message<H: ServerHandler + Clone>(
+    State(desk): State<Desk<H>>,
+    address: Result<Query<Address>, QueryRejection>,
+    parts: Parts,
+    body: Bytes,
+) -> Response<Body> {
     let unknown = || refuse(StatusCode::NOT_FOUND, "no_session", "there is no such session", "open /sse; its first event names the address");
     let Ok(Query(Address { session_id })) = address else { return unknown() };
     if !desk.sessions.touch(&session_id, &owner(&parts.extensions)) {

@@ -9,7 +9,7 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
-    http::{Response, StatusCode},
+    http::{Method, Response, StatusCode},
     middleware::{self, Next},
 };
 use rmcp::{
@@ -53,6 +53,11 @@ async fn with_caller(sessions: Arc<Sessions>, request: Request, next: Next) -> R
         return refuse(StatusCode::NOT_FOUND, "no_session", "there is no such session", "begin a new one with initialize");
     }
     let call = Arc::new(CallOf { owner, full: AtomicBool::new(false) });
-    let response = CALL.scope(call.clone(), next.run(request)).await;
+    let ends = request.method() == Method::DELETE;
+    let mut response = CALL.scope(call.clone(), next.run(request)).await;
+    if ends && response.status() == StatusCode::ACCEPTED {
+        // The session is gone when this is said; the Python SDK complains to its user about a mere "accepted".
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
     if call.full.load(Ordering::Relaxed) { busy("there is no room for another session") } else { response }
 }

@@ -31,7 +31,10 @@ impl Scope {
         match text.strip_prefix(RECOVER) {
             Some(action) if known(action) => Ok(Self(text.to_owned())),
             None if text == READ => Ok(Self::read()),
-            _ => Err(format!("unknown scope; write read, recover:* or one of {}", actions.iter().map(|a| format!("{RECOVER}{a}")).collect::<Vec<_>>().join(", "))),
+            _ => Err(format!(
+                "unknown scope; write read, recover:* or one of {}",
+                actions.iter().map(|a| format!("{RECOVER}{a}")).collect::<Vec<_>>().join(", ")
+            )),
         }
     }
 

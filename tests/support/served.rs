@@ -176,7 +176,13 @@ impl Served {
     /// Waits for its end.
     pub(crate) fn wait_end(&mut self, limit: Duration) -> ExitStatus {
         let mut ended = None;
-        assert!(wait_for(limit, || { ended = self.child.try_wait().unwrap(); ended.is_some() }), "it does not end within {limit:?}");
+        assert!(
+            wait_for(limit, || {
+                ended = self.child.try_wait().unwrap();
+                ended.is_some()
+            }),
+            "it does not end within {limit:?}"
+        );
         ended.unwrap()
     }
 
