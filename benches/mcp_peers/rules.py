@@ -1,5 +1,11 @@
 """The incident classifier as it was specified first: four metrics and keywords, from the worst level down."""
 
+import json
+import os
+
+# With --same-answer: the structure that opsmedic answers with, beside which the verdict is put.
+SAME = json.load(open(os.environ["PEER_ANSWER"])) if "PEER_ANSWER" in os.environ else {}
+
 RULES = (
     ("P0", 50, 30000, 90, 1000, ("down", "outage", "critical", "5xx"), 5),
     ("P1", 20, 10000, 95, 100, ("error", "timeout", "failure"), 15),
@@ -17,5 +23,5 @@ def classify(error_rate_percent, response_time_ms, availability_percent, affecte
         if any(keyword in text for keyword in keywords):
             hits, total = hits + 1, 5
         if 2 * hits >= total:
-            return {"severity": severity, "sla_minutes": minutes}
-    return {"severity": "P3", "sla_minutes": 240}
+            return SAME | {"severity": severity, "sla_minutes": minutes}
+    return SAME | {"severity": "P3", "sla_minutes": 240}

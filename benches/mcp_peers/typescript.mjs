@@ -1,4 +1,5 @@
 // classify_incident on the TypeScript SDK: `typescript.mjs stdio` or `typescript.mjs http PORT`, run in the folder of its packages.
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -6,6 +7,9 @@ import { pathToFileURL } from 'node:url';
 const load = name => import(pathToFileURL(createRequire(process.cwd() + '/').resolve(name)));
 const { McpServer, createMcpHandler } = await load('@modelcontextprotocol/server');
 const z = await load('zod');
+
+// With --same-answer: the structure that opsmedic answers with, beside which the verdict is put.
+const SAME = process.env.PEER_ANSWER ? JSON.parse(readFileSync(process.env.PEER_ANSWER)) : {};
 
 const RULES = [
     ['P0', 50, 30000, 90, 1000, ['down', 'outage', 'critical', '5xx'], 5],
@@ -20,9 +24,9 @@ function classify({ error_rate_percent, response_time_ms, availability_percent, 
         let hits = (error_rate_percent > errors) + (response_time_ms > latency) + (availability_percent < availability) + (affected_users > users);
         let total = 4;
         if (keywords.some(keyword => text.includes(keyword))) [hits, total] = [hits + 1, 5];
-        if (2 * hits >= total) return { severity, sla_minutes };
+        if (2 * hits >= total) return { ...SAME, severity, sla_minutes };
     }
-    return { severity: 'P3', sla_minutes: 240 };
+    return { ...SAME, severity: 'P3', sla_minutes: 240 };
 }
 
 // Made once: the SDK asks for a server of its own for each request over HTTP.
