@@ -163,11 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_must_be_listed_or_absent() {
+    fn an_origin_must_be_listed_its_own_or_absent() {
         let guard = guard();
         let of = |origin: &str| guard.origin(&headers(&[(header::ORIGIN, origin)]));
         assert!(guard.origin(&HeaderMap::new()).is_ok_and(|o| o.is_none()));
-        assert!(of("https://console.example.com").is_ok_and(|o| o.is_some()));
+        for good in ["https://console.example.com", "http://localhost:8642", "http://127.0.0.1:8642", "http://[::1]:8642"] {
+            assert!(of(good).is_ok_and(|o| o.is_some()), "{good}");
+        }
         for wrong in
             ["null", "", "http://console.example.com", "https://console.example.com:444", "https://console.example.com.evil.example", "http://localhost"]
         {

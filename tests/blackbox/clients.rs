@@ -95,7 +95,7 @@ impl<'h> Way<'h> {
 
 /// A refusal for want of a scope, as structure or in words.
 fn is_refusal(result: &Value) -> bool {
-    let text = ["structured", "text", "thrown"].map(|key| result[key].as_str().map_or_else(|| result[key]["code"].as_str().unwrap_or_default(), |text| text));
+    let text = ["structured", "text", "thrown"].map(|key| result[key].as_str().unwrap_or_else(|| result[key]["code"].as_str().unwrap_or_default()));
     REFUSED.iter().any(|code| text.iter().any(|text| text.contains(code))) || text[2].contains(NOT_OF_THE_SCHEMA)
 }
 
