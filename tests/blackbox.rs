@@ -7,6 +7,8 @@ mod support;
 mod cli;
 #[path = "blackbox/clients.rs"]
 mod clients;
+#[path = "blackbox/conformance.rs"]
+mod conformance;
 #[path = "blackbox/contracts.rs"]
 mod contracts;
 #[path = "blackbox/durability.rs"]

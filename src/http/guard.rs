@@ -48,12 +48,12 @@ impl Guard {
     /// Loopback names always are this server's own; the address it is bound to as well, unless that means all.
     pub(super) fn new(settings: &Settings, address: SocketAddr) -> Self {
         let own = ["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
+        // A page that came from this server itself, under a name of this machine; it could not come from a server that only pretends.
+        let origins = own.iter().map(|name| format!("http://{name}:{}", address.port())).chain(settings.allowed_origins.iter().cloned());
+        let origins = origins.map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect();
         let bound = (!address.ip().is_unspecified()).then(|| address.to_string());
         let hosts = own.into_iter().chain(bound).chain(settings.allowed_hosts.iter().cloned());
-        Self {
-            hosts: hosts.filter_map(|host| Host::parse(&host)).collect(),
-            origins: settings.allowed_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect(),
-        }
+        Self { hosts: hosts.filter_map(|host| Host::parse(&host)).collect(), origins }
     }
 
     fn host_is_good(&self, uri: &Uri, headers: &HeaderMap) -> bool {
@@ -163,11 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_must_be_listed_or_absent() {
+    fn an_origin_must_be_listed_its_own_or_absent() {
         let guard = guard();
         let of = |origin: &str| guard.origin(&headers(&[(header::ORIGIN, origin)]));
         assert!(guard.origin(&HeaderMap::new()).is_ok_and(|o| o.is_none()));
-        assert!(of("https://console.example.com").is_ok_and(|o| o.is_some()));
+        for good in ["https://console.example.com", "http://localhost:8642", "http://127.0.0.1:8642", "http://[::1]:8642"] {
+            assert!(of(good).is_ok_and(|o| o.is_some()), "{good}");
+        }
         for wrong in
             ["null", "", "http://console.example.com", "https://console.example.com:444", "https://console.example.com.evil.example", "http://localhost"]
         {

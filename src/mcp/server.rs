@@ -23,6 +23,8 @@ use crate::{flows::Services, types::access::Principal};
 const DEADLINE: Duration = Duration::from_secs(120);
 /// Methods that end up in the custom handler when their parameters do not fit.
 const KNOWN_METHODS: &[&str] = &["tools/call", "tools/list", "initialize", "ping"];
+/// Those of them that 2026-07-28 no longer has.
+const HANDSHAKE: &[&str] = &["initialize", "ping"];
 
 /// What all transports of a process share: the services, and how much runs at once.
 pub struct Hub {
@@ -184,8 +186,10 @@ impl ServerHandler for Server {
         Ok(result.into())
     }
 
-    async fn on_custom_request(&self, request: CustomRequest, _context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
-        if KNOWN_METHODS.contains(&request.method.as_str()) {
+    async fn on_custom_request(&self, request: CustomRequest, context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
+        // A request that says its own revision is one of 2026-07-28, which knows no handshake.
+        let removed = context.meta.protocol_version().is_some() && HANDSHAKE.contains(&request.method.as_str());
+        if KNOWN_METHODS.contains(&request.method.as_str()) && !removed {
             return Err(ErrorData::invalid_params("the parameters do not fit this method", None));
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "unknown method", None))

@@ -9,7 +9,7 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::Request,
-    http::{Response, StatusCode},
+    http::{Method, Response, StatusCode},
     middleware::{self, Next},
     response::IntoResponse as _,
 };
@@ -64,9 +64,14 @@ async fn with_caller(sessions: Arc<Sessions>, request: Request, next: Next) -> R
     }
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let call = Arc::new(CallOf { owner, full: AtomicBool::new(false) });
-    let response = CALL.scope(call.clone(), next.run(request)).await;
+    let ends = request.method() == Method::DELETE;
+    let mut response = CALL.scope(call.clone(), next.run(request)).await;
     if call.full.load(Ordering::Relaxed) {
         return busy("there is no room for another session");
+    }
+    if ends && response.status() == StatusCode::ACCEPTED {
+        // The session is gone when this is said; the Python SDK complains to its user about a mere "accepted".
+        *response.status_mut() = StatusCode::NO_CONTENT;
     }
     // The protocol's crate says so in words only, and of a body that is no message as of one that is not called JSON.
     let unread = response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE;
