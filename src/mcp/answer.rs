@@ -60,10 +60,16 @@ pub(super) struct Common {
     next_calls: Vec<NextCall>,
     /// What was shortened to fit the budget; empty when nothing was.
     truncated: Vec<budget::Truncation>,
+    /// The resource that holds the whole result, for resources/read; absent when nothing was shortened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    full_result: Option<String>,
 }
 
-/// The structure and the text as they go out.
-pub(super) fn finish(services: &Services, scope: &str, answer: Answer) -> (Value, String) {
+/// What naming the whole result takes.
+const FULL_RESULT_BYTES: usize = 100;
+
+/// The structure and the text as they go out. What does not fit is given to `keep` as a whole, which says where it can be read.
+pub(super) fn finish(services: &Services, scope: &str, answer: Answer, keep: impl Fn(&Value) -> String) -> (Value, String) {
     let mut object = match answer.body {
         Value::Object(object) => object,
         other => Map::from_iter([("value".to_owned(), other)]),
@@ -73,15 +79,25 @@ pub(super) fn finish(services: &Services, scope: &str, answer: Answer) -> (Value
     object.insert("next_calls".to_owned(), json!(answer.next_calls.into_iter().take(next::MOST).collect::<Vec<_>>()));
     let mut whole = Value::Object(object);
     services.clean(&mut whole);
+    let budget = services.output_budget_bytes;
+    let mut full_result = (budget::size(&whole) > budget - FULL_RESULT_BYTES).then(|| keep(&whole));
     let Value::Object(mut object) = whole else { unreachable!("an object stays one") };
-    let cuts = budget::fit(&mut object, services.output_budget_bytes, answer.cut);
+    if let Some(uri) = &full_result {
+        object.insert("full_result".to_owned(), json!(uri));
+    }
+    let cuts = budget::fit(&mut object, budget, answer.cut);
     object.insert("truncated".to_owned(), json!(cuts));
     let headline = services.clean_text(&answer.headline);
     let text = match answer.text {
         Some(text) => format!("{headline}\nhost: {}\nscope: {scope}\n\n{}", services.host, services.clean_text(&text)),
         None => text::outline(&headline, &object),
     };
-    (Value::Object(object), fit_text(text, services.output_budget_bytes))
+    if text.len() > budget && full_result.is_none() {
+        // The structure is whole: there was room in it for the name of what the text leaves out.
+        let uri = full_result.insert(keep(&Value::Object(object.clone())));
+        object.insert("full_result".to_owned(), json!(uri));
+    }
+    (Value::Object(object), fit_text(text, budget, full_result.as_deref()))
 }
 
 /// An error in the same two forms.
@@ -93,12 +109,15 @@ pub(super) fn finish_error(services: &Services, error: &ToolError) -> (Value, St
     (value, plain)
 }
 
-/// Cut at a line, with a word that it was.
-fn fit_text(text: String, budget: usize) -> String {
-    if text.len() <= budget {
-        return text;
+/// Cut at a line, with a word that it was and where all of it is.
+fn fit_text(text: String, budget: usize, full_result: Option<&str>) -> String {
+    let room = budget.saturating_sub(2 * FULL_RESULT_BYTES);
+    let named = full_result.is_none_or(|uri| text.contains(uri));
+    if text.len() <= budget && (named || text.len() <= room) {
+        let end = full_result.filter(|_| !named).map(|uri| format!("\nfull_result: {uri}\n"));
+        return text + &end.unwrap_or_default();
     }
-    let front = &text[..text.floor_char_boundary(budget.saturating_sub(80))];
+    let front = &text[..text.floor_char_boundary(room)];
     let front = front.rfind('\n').map_or(front, |at| &front[..at]);
-    format!("{front}\n… ({} of {} bytes shown; the structured answer has more)\n", front.len(), text.len())
+    format!("{front}\n… ({} of {} bytes shown)\nfull_result: {}\n", front.len(), text.len(), full_result.unwrap_or("none"))
 }

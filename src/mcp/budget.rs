@@ -87,7 +87,8 @@ fn longest(object: &Map<String, Value>) -> Option<String> {
     longest.map(|(_, path)| path)
 }
 
-fn size(value: &impl Serialize) -> usize {
+/// How many bytes a value takes as JSON.
+pub(super) fn size(value: &impl Serialize) -> usize {
     serde_json::to_string(value).map_or(usize::MAX, |text| text.len())
 }
 

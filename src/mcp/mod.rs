@@ -7,16 +7,24 @@
 
 mod answer;
 mod budget;
+mod completions;
+mod content;
 mod error;
+mod kept;
 mod lanes;
+mod parts;
+mod prompts;
+mod resources;
 mod schema;
 mod server;
 mod sessions;
 mod sse;
 mod stdio;
 mod streamable;
+mod subscriptions;
 mod text;
 pub mod tools;
+mod uri;
 
 use std::sync::Arc;
 
