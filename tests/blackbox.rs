@@ -31,6 +31,8 @@ mod log_memory;
 mod log_reference;
 #[path = "blackbox/log_scores.rs"]
 mod log_scores;
+#[path = "blackbox/mcp_content.rs"]
+mod mcp_content;
 #[path = "blackbox/mcp_http.rs"]
 mod mcp_http;
 #[path = "blackbox/mcp_stdio.rs"]

@@ -192,3 +192,55 @@ fn hash(content: &impl Serialize) -> Option<u64> {
     serde_json::to_vec(content).ok()?.hash(&mut hasher);
     Some(hasher.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, env::Env};
+
+    fn services(folder: &std::path::Path) -> Arc<Services> {
+        let text = format!("[store]\npath = '{}'\n", folder.join("store.db").display());
+        let config = Config::parse(&text, None, &Env::default()).expect("a valid configuration");
+        crate::app::build(config, crate::app::Options::default()).expect("builds").services
+    }
+
+    async fn told(watcher: &mut Watcher, within: Duration) -> bool {
+        tokio::time::timeout(within, watcher.changed()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_watcher_is_told_once_of_each_change_and_of_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let services = services(folder.path());
+        let changes = Changes::new(services.clone());
+        services.health.check(&[]).await.expect("checks");
+        let mut first = changes.watch(Topic::Health).await.expect("room");
+        assert!(!told(&mut first, 3 * INTERVAL).await, "what was there before is no change");
+        services.health.check(&[]).await.expect("checks");
+        // A late watcher can read the second report, and is told of none before the third.
+        let mut late = changes.watch(Topic::Health).await.expect("room");
+        let mut recoveries = changes.watch(Topic::Recoveries).await.expect("room");
+        assert!(told(&mut first, 3 * INTERVAL).await);
+        assert!(!told(&mut first, 3 * INTERVAL).await && !told(&mut late, INTERVAL).await);
+        services.health.check(&[]).await.expect("checks");
+        assert!(told(&mut first, 3 * INTERVAL).await && told(&mut late, 3 * INTERVAL).await);
+        assert!(!told(&mut recoveries, INTERVAL).await, "another topic");
+    }
+
+    #[tokio::test]
+    async fn the_poller_ends_with_the_last_watcher_and_begins_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let services = services(folder.path());
+        let changes = Changes::new(services.clone());
+        let watchers = [changes.watch(Topic::Health).await.expect("room"), changes.watch(Topic::Recoveries).await.expect("room")];
+        assert!((changes.watchers(), changes.table().polling) == (2, true));
+        drop(watchers);
+        tokio::time::sleep(3 * INTERVAL).await;
+        let table = (changes.table().watched.len(), changes.table().polling);
+        assert_eq!((changes.watchers(), table), (0, (0, false)));
+        assert_eq!(Arc::strong_count(&changes), 1, "nothing is left behind");
+        let mut again = changes.watch(Topic::Health).await.expect("room");
+        services.health.check(&[]).await.expect("checks");
+        assert!(told(&mut again, 3 * INTERVAL).await);
+    }
+}
