@@ -233,11 +233,14 @@ mod tests {
         let services = services(folder.path());
         let changes = Changes::new(services.clone());
         let watchers = [changes.watch(Topic::Health).await.expect("room"), changes.watch(Topic::Recoveries).await.expect("room")];
-        assert!((changes.watchers(), changes.table().polling) == (2, true));
+        let state = |changes: &Changes| {
+            let table = changes.table();
+            (table.watched.len(), table.polling)
+        };
+        assert_eq!((changes.watchers(), state(&changes)), (2, (2, true)));
         drop(watchers);
         tokio::time::sleep(3 * INTERVAL).await;
-        let table = (changes.table().watched.len(), changes.table().polling);
-        assert_eq!((changes.watchers(), table), (0, (0, false)));
+        assert_eq!((changes.watchers(), state(&changes)), (0, (0, false)));
         assert_eq!(Arc::strong_count(&changes), 1, "nothing is left behind");
         let mut again = changes.watch(Topic::Health).await.expect("room");
         services.health.check(&[]).await.expect("checks");

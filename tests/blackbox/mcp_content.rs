@@ -361,7 +361,7 @@ fn arguments_and_variables_are_completed() {
         let issues = values(&client.complete(prompt("run_drill"), "issue_type", "", json!({"target": "shop"})));
         assert!(issues.contains(&"service_unavailable".to_owned()) && issues.len() < 6, "{issues:?}");
         let operations = template("opsmedic://recoveries/{operation_id}");
-        assert_eq!(values(&client.complete(operations.clone(), "operation_id", &operation[..8], json!({"target": "worker"}))), [operation.clone()]);
+        assert_eq!(values(&client.complete(operations.clone(), "operation_id", &operation[..8], json!({"target": "worker"}))), [operation.as_str()]);
         assert_eq!(values(&client.complete(operations, "operation_id", "op_", json!({"target": "shop"}))), Vec::<String>::new());
     });
 }
@@ -541,7 +541,7 @@ fn a_listener_over_stdio_is_told_until_it_cancels() {
     thread::sleep(Duration::from_millis(100));
     let operation = recover(&house.sandbox);
     let first = client.receive();
-    assert_eq!((uris(&[first.clone()]), subscription(&first)), (vec!["opsmedic://recoveries".to_owned()], &json!(900)));
+    assert_eq!((uris(std::slice::from_ref(&first)), subscription(&first)), (vec!["opsmedic://recoveries".to_owned()], &json!(900)));
     client.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 900}}));
     thread::sleep(QUIET);
     let mut ask = listen(901, &json!([]));
