@@ -37,6 +37,8 @@ mod mcp_content;
 mod mcp_http;
 #[path = "blackbox/mcp_stdio.rs"]
 mod mcp_stdio;
+#[path = "blackbox/mcp_subscriptions.rs"]
+mod mcp_subscriptions;
 #[path = "blackbox/recovery.rs"]
 mod recovery;
 #[path = "blackbox/recovery_actions.rs"]
