@@ -63,7 +63,8 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Folders whose files are the members of an open family.
-const FAMILIES: &[&str] = &["health/checks", "logs/formats", "recovery/actions", "playbook/library", "mcp/tools", "notify/channels"];
+const FAMILIES: &[&str] =
+    &["health/checks", "logs/formats", "recovery/actions", "playbook/library", "mcp/tools", "mcp/resources", "mcp/prompts", "notify/channels"];
 
 /// The external crates that pure words may use.
 const PURE: &[&str] =

@@ -4,9 +4,11 @@
 //!
 //! **Invariant:** a suggestion has complete arguments that were configured, computed or the caller's own, never text from a log or a server.
 
+pub mod changes;
 pub mod drill;
 pub mod metrics;
 pub mod next;
+pub mod records;
 mod services;
 pub mod watch;
 

@@ -66,10 +66,16 @@ pub(super) struct Common {
     next_calls: Vec<NextCall>,
     /// What was shortened to fit the budget; empty when nothing was.
     truncated: Vec<budget::Truncation>,
+    /// The resource that holds the whole result, for resources/read; absent when nothing was shortened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    full_result: Option<String>,
 }
 
-/// The structure and the text as they go out.
-pub(super) fn finish(services: &Services, scope: &str, answer: Answer) -> (Value, String) {
+/// What naming the whole result takes.
+const FULL_RESULT_BYTES: usize = 100;
+
+/// The structure and the text as they go out. What does not fit is given to `keep` as a whole, which says where it can be read.
+pub(super) fn finish(services: &Services, scope: &str, answer: Answer, keep: impl Fn(&Value) -> String) -> (Value, String) {
     let mut object = match answer.body {
         Value::Object(object) => object,
         other => Map::from_iter([("value".to_owned(), other)]),
@@ -79,17 +85,30 @@ pub(super) fn finish(services: &Services, scope: &str, answer: Answer) -> (Value
     object.insert("next_calls".to_owned(), json!(answer.next_calls.into_iter().take(next::MOST).collect::<Vec<_>>()));
     let mut whole = Value::Object(object);
     services.clean(&mut whole);
-    let Value::Object(mut object) = whole else { unreachable!("an object stays one") };
     let room = services.output_budget_bytes.saturating_sub(ENVELOPE_BYTES);
-    let cuts = budget::fit(&mut object, room * STRUCTURE_PARTS / PARTS, answer.cut);
+    let for_structure = room * STRUCTURE_PARTS / PARTS;
+    let size = budget::size(&whole);
+    let mut full_result = (size > for_structure.saturating_sub(FULL_RESULT_BYTES)).then(|| keep(&whole));
+    let Value::Object(mut object) = whole else { unreachable!("an object stays one") };
+    let mut cuts = Vec::new();
+    if let Some(uri) = &full_result {
+        object.insert("full_result".to_owned(), json!(uri));
+        cuts = budget::fit(&mut object, for_structure, answer.cut);
+    }
     object.insert("truncated".to_owned(), json!(cuts));
     let headline = services.clean_text(&answer.headline);
     let text = match answer.text {
         Some(text) => format!("{headline}\nhost: {}\nscope: {scope}\n\n{}", services.host, services.clean_text(&text)),
         None => text::outline(&headline, &object),
     };
-    let left = room.saturating_sub(budget::size(&object));
-    (Value::Object(object), fit_text(text, left))
+    // What is whole grew by an empty list only.
+    let taken = if full_result.is_some() { budget::size(&object) } else { size + FULL_RESULT_BYTES };
+    if full_result.is_none() && !fits(&text, room.saturating_sub(taken)) {
+        // The structure is whole: there was room in it for the name of what the text leaves out.
+        let uri = full_result.insert(keep(&Value::Object(object.clone())));
+        object.insert("full_result".to_owned(), json!(uri));
+    }
+    (Value::Object(object), fit_text(text, room.saturating_sub(taken), full_result.as_deref()))
 }
 
 /// An error in the same two forms.
@@ -101,17 +120,25 @@ pub(super) fn finish_error(services: &Services, error: &ToolError) -> (Value, St
     (value, plain)
 }
 
-/// Cut at a line, with a word that it was, until it fits as JSON writes it.
-fn fit_text(text: String, room: usize) -> String {
-    // Escapes make it longer, by six times at the most.
-    let mut keep = text.len();
-    if keep * 6 <= room || budget::size(text.as_str()) <= room {
-        return text;
+/// Whether a text takes no more than so many bytes as JSON writes it.
+fn fits(text: &str, room: usize) -> bool {
+    // An escape takes six bytes at the most.
+    text.len() * 6 <= room || budget::size(text) <= room
+}
+
+/// Cut at a line until it fits as JSON writes it, with a word that it was and where all of it is.
+fn fit_text(text: String, room: usize, full_result: Option<&str>) -> String {
+    let named = full_result.is_none_or(|uri| text.contains(uri));
+    let end = full_result.filter(|_| !named).map(|uri| format!("full_result: {uri}\n")).unwrap_or_default();
+    if fits(&text, room.saturating_sub(end.len())) {
+        return text + &end;
     }
+    let end = full_result.map(|uri| format!("full_result: {uri}\n")).unwrap_or_default();
+    let mut keep = text.len();
     loop {
         let front = &text[..text.floor_char_boundary(keep)];
         let front = front.rfind('\n').map_or(front, |at| &front[..at]);
-        let cut = format!("{front}\n… ({} of {} bytes shown; the structured answer has more)\n", front.len(), text.len());
+        let cut = format!("{front}\n… ({} of {} bytes shown)\n{end}", front.len(), text.len());
         let size = budget::size(cut.as_str());
         if size <= room || front.is_empty() {
             return cut;

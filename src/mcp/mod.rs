@@ -7,10 +7,16 @@
 
 mod answer;
 mod budget;
+mod completions;
+mod content;
 mod error;
+mod kept;
 mod lanes;
 mod lines;
+mod parts;
 mod permit;
+mod prompts;
+mod resources;
 mod schema;
 mod server;
 mod sessions;
@@ -18,8 +24,10 @@ mod shape;
 mod sse;
 mod stdio;
 mod streamable;
+mod subscriptions;
 mod text;
 pub mod tools;
+mod uri;
 
 use std::sync::Arc;
 
