@@ -6,15 +6,19 @@
 //! carries nothing but protocol.
 
 mod answer;
+mod approval;
 mod budget;
 mod error;
 mod lanes;
+mod progress;
+mod running;
 mod schema;
 mod server;
 mod sessions;
 mod sse;
 mod stdio;
 mod streamable;
+mod tasks;
 mod text;
 pub mod tools;
 
@@ -24,9 +28,12 @@ use axum::Router;
 use rmcp::ServerHandler;
 use tokio_util::sync::CancellationToken;
 
+pub use approval::{Asked, Person};
 pub use budget::{CutRules, Moved};
 pub use error::ToolError;
 pub use lanes::Limits;
+pub use progress::Progress;
+pub use running::Hold;
 pub use server::{Hub, Server, Transport, describe};
 pub use sessions::Sessions;
 pub use stdio::serve;

@@ -6,21 +6,26 @@ use futures::FutureExt as _;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, ErrorCode, Implementation, ListToolsResult,
-        PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+        CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ContentBlock, CustomRequest, CustomResult, ErrorCode, GetTaskParams,
+        GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations, UpdateTaskParams,
     },
     service::RequestContext,
 };
 
 use super::{
-    ToolError, answer,
+    Person, Progress, ToolError,
+    answer::{self, Answer},
+    approval::Approvals,
     lanes::{Lanes, Limits},
+    progress::Pump,
+    running::Running,
+    tasks::Tasks,
     tools::{self, Tool as Kind},
 };
 use crate::{flows::Services, types::access::Principal};
 
-/// The longest that any call may take; every tool ends long before by its own deadlines.
-const DEADLINE: Duration = Duration::from_secs(120);
+/// The longest that any call may take, a person's answer included; every tool ends long before by its own deadlines.
+const DEADLINE: Duration = Duration::from_secs(180);
 /// Methods that end up in the custom handler when their parameters do not fit.
 const KNOWN_METHODS: &[&str] = &["tools/call", "tools/list", "initialize", "ping"];
 
@@ -28,12 +33,14 @@ const KNOWN_METHODS: &[&str] = &["tools/call", "tools/list", "initialize", "ping
 pub struct Hub {
     pub(super) services: Arc<Services>,
     pub(super) lanes: Arc<Lanes>,
+    pub(super) approvals: Arc<Approvals>,
+    pub(super) tasks: Tasks,
 }
 
 impl Hub {
     /// One for the whole process.
     pub fn new(services: Arc<Services>, limits: Limits) -> Arc<Self> {
-        Arc::new(Self { services, lanes: Lanes::new(limits) })
+        Arc::new(Self { services, lanes: Lanes::new(limits), approvals: Arc::default(), tasks: Tasks::default() })
     }
 
     /// Waits until no call is in flight.
@@ -45,7 +52,7 @@ impl Hub {
 /// The server behind every transport. Cheap to clone.
 #[derive(Clone)]
 pub struct Server {
-    hub: Arc<Hub>,
+    pub(super) hub: Arc<Hub>,
     services: Arc<Services>,
     transport: Transport,
 }
@@ -87,7 +94,7 @@ impl Server {
     }
 
     /// Who calls, by what the transport proved.
-    fn principal(&self, context: &RequestContext<RoleServer>) -> Principal {
+    pub(super) fn principal(&self, context: &RequestContext<RoleServer>) -> Principal {
         let proven = context.extensions.get::<http::request::Parts>().and_then(|parts| parts.extensions.get::<Principal>());
         proven.cloned().unwrap_or_else(|| self.transport.unproven())
     }
@@ -99,14 +106,30 @@ impl Server {
         result
     }
 
-    async fn run(&self, tool: &'static Kind, request: CallToolRequestParams, context: &RequestContext<RoleServer>) -> CallToolResult {
-        let cancel = context.ct.clone();
+    /// One call from its beginning to its answer. `followed`: somebody looks how far it is, though nobody asked for notifications.
+    pub(super) async fn run(
+        &self,
+        tool: &'static Kind,
+        mut request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+        running: &Running,
+        followed: bool,
+    ) -> CallToolResponse {
+        let cancel = running.cancel.clone();
         let client = context.client_info().map(|client| format!("{} {}", client.name, client.version));
-        let caller = tools::Caller { cancel: cancel.clone(), via: self.transport.name(), client, principal: self.principal(context) };
-        let call = AssertUnwindSafe(async {
+        let pump = Pump::new(context, running);
+        let caller = tools::Caller {
+            cancel: cancel.clone(),
+            via: self.transport.name(),
+            client,
+            principal: self.principal(context),
+            person: Person::of(&self.hub.approvals, &self.services, context, &mut request, running),
+            progress: Progress::of(running, followed || pump.wanted()),
+        };
+        let call = AssertUnwindSafe(pump.beside(async {
             let _place = self.hub.lanes.enter(tool.reads_logs()).await?;
             (tool.call)(&self.services, request.arguments.unwrap_or_default(), caller).await
-        })
+        }))
         .catch_unwind();
         let ended = tokio::select! {
             biased;
@@ -118,13 +141,14 @@ impl Server {
             },
         };
         match ended {
+            Ok(Answer { ask: Some(ask), .. }) => (*ask).into(),
             Ok(answer) => {
                 let (value, text) = answer::finish(&self.services, tool.scope, answer);
                 let mut result = CallToolResult::structured(value);
                 result.content = vec![ContentBlock::text(text)];
-                result
+                result.into()
             }
-            Err(error) => self.error(&error),
+            Err(error) => self.error(&error).into(),
         }
     }
 
@@ -159,7 +183,9 @@ pub fn describe(tool: &Kind) -> Tool {
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let implementation = Implementation::new("opsmedic", env!("CARGO_PKG_VERSION")).with_title("opsmedic");
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build()).with_server_info(implementation).with_instructions(self.instructions())
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_tasks().build())
+            .with_server_info(implementation)
+            .with_instructions(self.instructions())
     }
 
     async fn list_tools(&self, _request: Option<PaginatedRequestParams>, _context: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
@@ -170,10 +196,26 @@ impl ServerHandler for Server {
         let known = || tools::ALL.iter().map(|t| t.name).collect::<Vec<_>>().join(", ");
         let tool = tools::find(&request.name).ok_or_else(|| ErrorData::invalid_params(format!("unknown tool; the known ones are {}", known()), None))?;
         let begun = tokio::time::Instant::now();
-        let result = self.run(tool, request, &context).await;
+        let response = match context.client_capabilities().is_some_and(|client| client.supports_tasks()) {
+            true => self.run_or_task(tool, request, &context).await,
+            false => self.run(tool, request, &context, &Running::new(context.ct.clone()), false).await,
+        };
         let milliseconds = begun.elapsed().as_millis();
-        tracing::info!(tool = tool.name, milliseconds, error = result.is_error.unwrap_or(false), "tool called");
-        Ok(result.into())
+        let error = matches!(&response, CallToolResponse::Complete(result) if result.is_error.unwrap_or(false));
+        tracing::info!(tool = tool.name, milliseconds, error, "tool called");
+        Ok(response)
+    }
+
+    async fn get_task(&self, request: GetTaskParams, context: RequestContext<RoleServer>) -> Result<GetTaskResult, ErrorData> {
+        self.hub.tasks.get(&request.task_id, &self.owner(&context)).map(GetTaskResult::new)
+    }
+
+    async fn update_task(&self, request: UpdateTaskParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.hub.tasks.own(&request.task_id, &self.owner(&context))
+    }
+
+    async fn cancel_task(&self, request: CancelTaskParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.hub.tasks.cancel(&request.task_id, &self.owner(&context))
     }
 
     async fn on_custom_request(&self, request: CustomRequest, _context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {

@@ -16,8 +16,8 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 pub use super::answer::Answer;
-use super::{ToolError, schema};
-use crate::{flows::Services, types::access::Principal};
+use super::{Person, Progress, ToolError, Transport, schema};
+use crate::{flows::Services, recovery::Actor, types::access::Principal};
 
 /// Every tool, in the order in which lists show them.
 pub const ALL: &[&Tool] = &[
@@ -85,6 +85,18 @@ pub struct Caller {
     pub client: Option<String>,
     /// Who it was proven to be, and what they may do.
     pub principal: Principal,
+    /// The person at the client, who can be asked.
+    pub person: Person,
+    /// Where to leave word of how far the call is.
+    pub progress: Progress,
+}
+
+impl Caller {
+    /// As recovery records who asks. Over HTTP the name that was proven counts, so that callers keep apart.
+    pub fn actor(&self, services: &Services) -> Actor {
+        let principal = (self.via != Transport::Stdio.name()).then(|| self.principal.name.clone());
+        Actor { principal, ..services.actor(self.via, self.client.clone()) }
+    }
 }
 
 /// How a tool answers.
