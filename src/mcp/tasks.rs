@@ -54,14 +54,22 @@ impl Tasks {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether another task can be kept.
+    fn has_room(&self) -> bool {
+        let mut owners = self.owners();
+        if owners.len() >= self.most {
+            // Those that were kept long enough are gone.
+            owners.retain(|id, _| self.manager.get_task(id).is_ok());
+        }
+        owners.len() < self.most
+    }
+
     /// Makes a task of a call, or gives the call back if there is no room.
     fn adopt(&self, owner: &str, call: Call, running: &Running) -> Result<Task, Call> {
-        let mut owners = self.owners();
-        // Those that were kept long enough are gone.
-        owners.retain(|id, _| self.manager.get_task(id).is_ok());
-        if owners.len() >= self.most {
+        if !self.has_room() {
             return Err(call);
         }
+        let mut owners = self.owners();
         let ttl_ms = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
         let options = TaskOptions::new().with_ttl_ms(ttl_ms).with_poll_interval_ms(POLL_MS);
         let running = running.clone();
@@ -153,15 +161,23 @@ impl Server {
                 break;
             }
         }
+        if self.hub.tasks.has_room() {
+            tokio::select! {
+                biased;
+                response = &mut call => return response,
+                () = progress::settled(&running) => {}
+            }
+            match self.hub.tasks.adopt(&self.owner(context), call, &running) {
+                Ok(task) => return CreateTaskResult::new(task).into(),
+                Err(back) => call = back,
+            }
+        }
+        tracing::info!(tool = tool.name, "no room for another task");
         tokio::select! {
             biased;
-            response = &mut call => return response,
-            () = progress::settled(&running) => {}
-        }
-        match self.hub.tasks.adopt(&self.owner(context), call, &running) {
-            Ok(task) => CreateTaskResult::new(task).into(),
-            Err(call) => {
-                tracing::info!(tool = tool.name, "no room for another task");
+            response = &mut call => response,
+            () = context.ct.cancelled() => {
+                running.cancel.cancel();
                 call.await
             }
         }

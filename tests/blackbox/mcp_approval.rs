@@ -422,6 +422,8 @@ mod over_http {
         for _ in 0..2 {
             let done = modern_call(&served, &forms(), reply(&arguments, &asked["requestState"], &yes()));
             assert_eq!(done["structuredContent"]["state"], "succeeded", "{done:#}");
+            // Whoever it is: over HTTP it is somebody.
+            assert!(done["structuredContent"]["consent"]["principal"].is_string(), "{done:#}");
         }
         assert_eq!(plant.calls().len(), 1);
     }
