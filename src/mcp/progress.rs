@@ -96,7 +96,9 @@ impl Pump {
     pub(super) async fn beside<T>(self, work: impl Future<Output = T>) -> T {
         let Self { to: Some((peer, token)), running } = self else { return work.await };
         let mut work = std::pin::pin!(work);
-        let mut sending = std::pin::pin!(send(&peer, &token, &running));
+        // From now on, so that the work's very first word is not missed.
+        let steps = running.steps.subscribe();
+        let mut sending = std::pin::pin!(send(&peer, &token, &running, steps));
         let done = tokio::select! {
             biased;
             done = &mut work => done,
@@ -109,8 +111,7 @@ impl Pump {
 }
 
 /// Until the caller was answered, or is gone.
-async fn send(peer: &Peer<RoleServer>, token: &ProgressToken, running: &Running) {
-    let mut steps = running.steps.subscribe();
+async fn send(peer: &Peer<RoleServer>, token: &ProgressToken, running: &Running, mut steps: watch::Receiver<Step>) {
     loop {
         tokio::select! {
             biased;

@@ -70,6 +70,10 @@ impl Tasks {
             return Err(call);
         }
         let mut owners = self.owners();
+        // Another call may have been faster.
+        if owners.len() >= self.most {
+            return Err(call);
+        }
         let ttl_ms = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
         let options = TaskOptions::new().with_ttl_ms(ttl_ms).with_poll_interval_ms(POLL_MS);
         let running = running.clone();

@@ -328,3 +328,51 @@ fn over_http_a_task_outlives_the_request_that_began_it() {
     assert!(over && last["status"] == "completed", "{last:#}");
     assert!(last["result"]["structuredContent"]["partial"].is_string(), "{last:#}");
 }
+
+#[test]
+fn over_http_progress_comes_on_the_calls_own_stream() {
+    let plant = Plant::slow(Duration::from_millis(1_500));
+    let served = Served::start(&plant.sandbox, &[]);
+    let token = json!({"progressToken": "how-far"});
+    let begun = served.modern(&[], "tools/call", call("get_recovery", &json!({}))).result();
+    assert!(begun["structuredContent"]["targets"][0]["name"] == "shop", "{begun:#}");
+    let mut client = plant.sandbox.serve();
+    let id = client.post("tools/call", call("trigger_recovery", &trigger_of("shop", "one")));
+    plant.await_calls(1);
+    let mut params = call("get_recovery", &json!({"operation_id": plant.calls()[0].operation, "wait_seconds": 20}));
+    params["_meta"] = token;
+    let (modern, session) = thread::scope(|scope| {
+        let modern = scope.spawn(|| served.modern(&[], "tools/call", params.clone()).messages());
+        let session = scope.spawn(|| served.session(&[]).request("tools/call", params.clone()).messages());
+        (modern.join().unwrap(), session.join().unwrap())
+    });
+    for messages in [modern, session] {
+        let (last, told) = messages.split_last().unwrap();
+        assert_eq!(last["result"]["structuredContent"]["operation"]["state"], "succeeded", "{messages:#?}");
+        let told: Vec<_> = told.iter().map(|message| (Duration::from_secs(60), message["params"].clone())).collect();
+        assert!(told.len() >= 2 && told.iter().all(|(_, params)| params["progressToken"] == "how-far"), "{messages:#?}");
+        rises(&told);
+    }
+    assert_eq!(client.receive()["id"], id);
+}
+
+#[test]
+fn modern_a_person_is_asked_before_there_is_a_task() {
+    let plant = Plant::slow(Duration::from_secs(4));
+    plant.configure([("shop", "approve")], &format!("approver_key = \"{APPROVER_KEY}\""));
+    let mut capabilities = knows_tasks();
+    capabilities["elicitation"] = json!({"form": {}});
+    let mut client = McpClient::start(&mut plant.sandbox.command(["serve"]));
+    let mut params = call("trigger_recovery", &trigger_of("shop", "one"));
+    params["_meta"] = meta(&capabilities);
+    let asked = client.request("tools/call", params.clone()).unwrap();
+    assert_eq!(asked["resultType"], "input_required", "{asked:#}");
+    params["requestState"] = asked["requestState"].clone();
+    params["inputResponses"] = json!({"approval": {"action": "accept", "content": {"approve": true}}});
+    let task = client.request("tools/call", params).unwrap();
+    assert_eq!(task["resultType"], "task", "{task:#}");
+    let mut client = Tasked(client);
+    let ended = client.settled(&task);
+    assert_eq!(ended["result"]["structuredContent"]["state"], "succeeded", "{ended:#}");
+    assert_eq!(plant.calls().len(), 1);
+}
