@@ -97,7 +97,8 @@ fn a_yes_in_the_client_runs_the_plan_once_and_says_on_record_whose_it_was() {
     let message = params["message"].as_str().unwrap();
     let operation = plant.operations()[0].clone();
     let digest = &operation["plan"]["digest"].as_str().unwrap()[..12];
-    for part in ["shop", "approve", "1. restart_service (disruptive)", digest, operation["operation_id"].as_str().unwrap(), "\"it answers 503\"", "Waits until"] {
+    for part in ["shop", "approve", "1. restart_service (disruptive)", digest, operation["operation_id"].as_str().unwrap(), "\"it answers 503\"", "Waits until"]
+    {
         assert!(message.contains(part), "no {part} in {message}");
     }
     assert_eq!(plant.calls().len(), 0, "called before the answer");
@@ -316,7 +317,11 @@ fn modern_no_cancel_and_nothing() {
     let mut nothing = reply(&arguments, &state, &yes());
     nothing.as_object_mut().unwrap().remove("inputResponses");
     refused(&mut client, nothing, "approval_answer_missing");
-    refused(&mut client, json!({"name": "trigger_recovery", "arguments": arguments, "requestState": state, "inputResponses": {"other": yes()}}), "approval_answer_missing");
+    refused(
+        &mut client,
+        json!({"name": "trigger_recovery", "arguments": arguments, "requestState": state, "inputResponses": {"other": yes()}}),
+        "approval_answer_missing",
+    );
     let closed = modern(&mut client, &forms(), reply(&arguments, &state, &json!({"action": "decline"}))).unwrap()["structuredContent"].clone();
     assert!(closed["state"] == "failed" && closed["message"].as_str().unwrap().contains("declined"), "{closed:#}");
     let late = modern(&mut client, &forms(), reply(&arguments, &state, &yes())).unwrap()["structuredContent"].clone();

@@ -153,7 +153,8 @@ fn cancelled_health_checks_stop() {
         thread::sleep(Duration::from_secs(30));
         drop(stream);
     });
-    let config = format!("[health.application]\nurl = \"http://127.0.0.1:{}/\"\ntimeout_ms = 20000\n[mcp]\nmax_calls = 1\nmax_queued_calls = 0\n", silent.port());
+    let config =
+        format!("[health.application]\nurl = \"http://127.0.0.1:{}/\"\ntimeout_ms = 20000\n[mcp]\nmax_calls = 1\nmax_queued_calls = 0\n", silent.port());
     let sandbox = Sandbox::new(&config);
     let mut client = sandbox.serve();
     let open = client.open_files();
