@@ -69,11 +69,13 @@ pub fn build(config: Config, options: Options) -> anyhow::Result<Built> {
         redactor: redactor.clone(),
         config_option: config.path.map(|path| format!(" --config {}", path.display())).unwrap_or_default(),
         read_only: options.read_only,
+        elicitation_approves: config.mcp.elicitation_approves,
     });
     let services = Arc::new(Services {
         host: config.host,
         lang: config.lang,
         output_budget_bytes: config.mcp.output_budget_bytes,
+        elicitation_timeout: Duration::from_secs(u64::from(config.mcp.elicitation_timeout_seconds)),
         classifier: Classifier::new(config.classify, ports.clock.clone()),
         health,
         logs: Arc::new(Logs::new(config.logs, &ports, redactor.clone())?),

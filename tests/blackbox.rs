@@ -41,10 +41,14 @@ mod log_memory;
 mod log_reference;
 #[path = "blackbox/log_scores.rs"]
 mod log_scores;
+#[path = "blackbox/mcp_approval.rs"]
+mod mcp_approval;
 #[path = "blackbox/mcp_content.rs"]
 mod mcp_content;
 #[path = "blackbox/mcp_http.rs"]
 mod mcp_http;
+#[path = "blackbox/mcp_long.rs"]
+mod mcp_long;
 #[path = "blackbox/mcp_stdio.rs"]
 mod mcp_stdio;
 #[path = "blackbox/mcp_subscriptions.rs"]

@@ -29,7 +29,7 @@ pub use targets::TargetConfig;
 use crate::{
     health::Check,
     incident::ClassifySettings,
-    recovery::RecoverySettings,
+    recovery::{ElicitationApproves, RecoverySettings},
     types::{lang::Lang, secret::Secret},
 };
 
@@ -61,11 +61,24 @@ pub struct McpSettings {
     pub max_queued_calls: usize,
     /// Calls of `analyze_logs` that run at once. Default 2; 1 to 64.
     pub max_log_calls: usize,
+    /// Whether a person's answer in the client approves what waits for approval: `never`, `not_destructive` (plans in which no action that would
+    /// run is destructive) or `always`. Some hosts answer without a person. Default `not_destructive`.
+    pub elicitation_approves: ElicitationApproves,
+    /// How long a person in the client has to answer, seconds; then the operation goes on waiting for the approver. The older
+    /// style of asking holds its call open, at most 120 s. Default 120; 1 to 1,800.
+    pub elicitation_timeout_seconds: u32,
 }
 
 impl Default for McpSettings {
     fn default() -> Self {
-        Self { output_budget_bytes: 24_576, max_calls: 256, max_queued_calls: 1_024, max_log_calls: 2 }
+        Self {
+            output_budget_bytes: 24_576,
+            max_calls: 256,
+            max_queued_calls: 1_024,
+            max_log_calls: 2,
+            elicitation_approves: ElicitationApproves::default(),
+            elicitation_timeout_seconds: 120,
+        }
     }
 }
 

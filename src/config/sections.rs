@@ -85,7 +85,8 @@ fn mcp_limits(settings: &McpSettings) -> Result<(), String> {
     range("output_budget_bytes", settings.output_budget_bytes, 4_096, 1_048_576)?;
     range("max_calls", settings.max_calls, 1, 10_000)?;
     range("max_queued_calls", settings.max_queued_calls, 0, 100_000)?;
-    range("max_log_calls", settings.max_log_calls, 1, 64)
+    range("max_log_calls", settings.max_log_calls, 1, 64)?;
+    range("elicitation_timeout_seconds", settings.elicitation_timeout_seconds as usize, 1, 1_800)
 }
 
 /// One entry for every kind of check, in the registry's order, and the keys that belong to the whole section.

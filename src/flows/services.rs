@@ -1,6 +1,6 @@
 //! The rooms' services together.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -29,6 +29,8 @@ pub struct Services {
     pub lang: Lang,
     /// The largest structured answer, and the largest text, in bytes.
     pub output_budget_bytes: usize,
+    /// How long a person in the client has to answer.
+    pub elicitation_timeout: Duration,
     /// Takes secrets out of every answer.
     pub redactor: Arc<Redactor>,
     /// Judges incidents.
@@ -68,7 +70,7 @@ impl Services {
     /// Who acts through this process.
     pub fn actor(&self, via: &str, client: Option<String>) -> Actor {
         let untrusted_client = client.map(|name| self.clean_text(&bound::cut(&name, 100)));
-        Actor { via: via.to_owned(), os_user: process::os_user(), untrusted_client }
+        Actor { via: via.to_owned(), os_user: process::os_user(), principal: None, untrusted_client }
     }
 
     /// A text without secrets and hostile characters.

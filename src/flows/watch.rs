@@ -157,6 +157,7 @@ impl Watcher {
             idempotency_key: None,
             who: self.services.actor("watch", None),
             unattended: true,
+            client_asks: false,
         };
         self.services.recovery.trigger(request, PATIENCE).await
     }

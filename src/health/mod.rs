@@ -24,7 +24,7 @@ use crate::ports::Ports;
 
 pub use check::{Check, CheckKind, Measurement, Reading, Scope, State, Threshold};
 pub use history::History;
-pub use runner::{CheckResult, Counts, NamedCheck, Report, run, select};
+pub use runner::{CheckResult, Counts, Ended, NamedCheck, Report, run, run_and_tell, select};
 
 /// How long reports are kept unless told otherwise.
 pub const KEEP: Duration = Duration::from_secs(14 * 86_400);
@@ -79,7 +79,15 @@ impl Health {
     /// # Errors
     /// [`HealthError::UnknownCheck`].
     pub async fn check(&self, names: &[String]) -> Result<Report, HealthError> {
-        let mut report = run(&select(&self.checks, names)?, &self.ports, &self.host).await;
+        self.check_and_tell(names, &|_, _| {}).await
+    }
+
+    /// As [`Health::check`], and tells whenever a check ended.
+    ///
+    /// # Errors
+    /// [`HealthError::UnknownCheck`].
+    pub async fn check_and_tell(&self, names: &[String], ended: Ended<'_>) -> Result<Report, HealthError> {
+        let mut report = run_and_tell(&select(&self.checks, names)?, &self.ports, &self.host, ended).await;
         if let Some(history) = &self.history {
             let late = || HealthError::History(format!("it did not answer within {} s", HISTORY.as_secs()));
             let kept = tokio::time::timeout(HISTORY, self.keep_report(history.as_ref(), &report)).await.unwrap_or_else(|_| Err(late()));

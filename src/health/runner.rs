@@ -118,8 +118,16 @@ pub struct Report {
     pub history_note: Option<String>,
 }
 
+/// Told whenever a check ended: how many have, of how many that run.
+pub type Ended<'a> = &'a (dyn Fn(usize, usize) + Send + Sync);
+
 /// Runs all checks at once.
 pub async fn run(checks: &[NamedCheck], ports: &Ports, host: &str) -> Report {
+    run_and_tell(checks, ports, host, &|_, _| {}).await
+}
+
+/// Runs all checks at once, and tells whenever one ended.
+pub async fn run_and_tell(checks: &[NamedCheck], ports: &Ports, host: &str, ended: Ended<'_>) -> Report {
     let (checked_at, begun) = (ports.clock.now(), Instant::now());
     let mut tasks = JoinSet::new();
     // What becomes of a check whose task panics: it leaves nothing else behind.
@@ -130,7 +138,9 @@ pub async fn run(checks: &[NamedCheck], ports: &Ports, host: &str) -> Report {
             tasks.spawn(async move { (i, one(name, check.as_ref(), &ports, host).await) });
         }
     }
+    let all = tasks.len();
     while let Some(done) = tasks.join_next().await {
+        ended(all - tasks.len(), all);
         match done {
             Ok((i, result)) => results[i] = result,
             Err(error) => tracing::error!(%error, "a health check panicked"),

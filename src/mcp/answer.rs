@@ -1,5 +1,6 @@
 //! Finishes an answer: host and next calls added, secrets and hostile characters taken out, cut to the budget, text beside the structure.
 
+use rmcp::model::InputRequiredResult;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -22,6 +23,8 @@ pub struct Answer {
     pub next_calls: Vec<NextCall>,
     /// What goes first when the answer is too long.
     pub cut: CutRules,
+    /// What the client is to ask a person before it repeats the call; then nothing else counts.
+    pub ask: Option<Box<InputRequiredResult>>,
 }
 
 impl Answer {
@@ -31,7 +34,12 @@ impl Answer {
     /// `internal` when the body is no JSON object, which is a defect.
     pub fn new(headline: impl Into<String>, body: &impl Serialize) -> Result<Self, ToolError> {
         let body = serde_json::to_value(body).map_err(|e| ToolError::new("internal", e.to_string(), "report this defect"))?;
-        Ok(Self { headline: headline.into(), body, text: None, next_calls: Vec::new(), cut: CutRules::default() })
+        Ok(Self { headline: headline.into(), body, text: None, next_calls: Vec::new(), cut: CutRules::default(), ask: None })
+    }
+
+    /// No answer yet: the client is to ask a person.
+    pub fn asking(ask: Box<InputRequiredResult>) -> Self {
+        Self { headline: String::new(), body: Value::Null, text: None, next_calls: Vec::new(), cut: CutRules::default(), ask: Some(ask) }
     }
 
     /// Adds suggestions.
@@ -111,13 +119,11 @@ pub(super) fn finish(services: &Services, scope: &str, answer: Answer, keep: imp
     (Value::Object(object), fit_text(text, room.saturating_sub(taken), full_result.as_deref()))
 }
 
-/// An error in the same two forms.
-pub(super) fn finish_error(services: &Services, error: &ToolError) -> (Value, String) {
+/// An error as JSON, which people, models and programs can read.
+pub(super) fn finish_error(services: &Services, error: &ToolError) -> String {
     let mut value = json!({ "code": error.code, "message": bound::cut(&error.message, 2_000), "hint": error.hint, "host": services.host });
     services.clean(&mut value);
-    let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-    let plain = format!("{}: {}\nhint: {}\nhost: {}", text("code"), text("message"), text("hint"), text("host"));
-    (value, plain)
+    format!("{value:#}")
 }
 
 /// Whether a text takes no more than so many bytes as JSON writes it.

@@ -6,6 +6,7 @@
 //! carries nothing but protocol.
 
 mod answer;
+mod approval;
 mod budget;
 mod completions;
 mod content;
@@ -15,8 +16,10 @@ mod lanes;
 mod lines;
 mod parts;
 mod permit;
+mod progress;
 mod prompts;
 mod resources;
+mod running;
 mod schema;
 mod server;
 mod sessions;
@@ -25,6 +28,7 @@ mod sse;
 mod stdio;
 mod streamable;
 mod subscriptions;
+mod tasks;
 mod text;
 pub mod tools;
 mod uri;
@@ -35,10 +39,13 @@ use axum::Router;
 use rmcp::ServerHandler;
 use tokio_util::sync::CancellationToken;
 
+pub use approval::{Asked, Person};
 pub use budget::{CutRules, Moved};
 pub use error::ToolError;
 pub use lanes::Limits;
 pub use permit::permitted;
+pub use progress::Progress;
+pub use running::Hold;
 pub use server::{Hub, Server, Transport, describe};
 pub use sessions::Sessions;
 pub use stdio::serve;

@@ -102,13 +102,6 @@ fn undone(operation: &Operation) -> Vec<Action> {
     }
 }
 
-/// Who acts, for the record.
-pub(super) fn actor(services: &Services, via: &str, principal: &Principal, client: Option<String>) -> Actor {
-    let known = [Principal::local().name, Principal::anonymous().name];
-    let via = if known.contains(&principal.name) { via.to_owned() } else { format!("{via}, {}", services.clean_text(&principal.name)) };
-    services.actor(&via, client)
-}
-
 /// Whether a caller may call a tool so. What would have acted is put on record.
 pub(super) async fn check(services: &Services, caller: &Caller, tool: &Tool, arguments: Option<&JsonObject>) -> Result<(), ToolError> {
     if caller.principal.scopes.everything() {
@@ -129,7 +122,15 @@ async fn record(services: &Services, who: Actor, tool: &Tool, arguments: Option<
     match (tool.name, issue, operation) {
         ("trigger_recovery", Some(issue_type), _) => {
             let word = |key| text(arguments, key).unwrap_or_default().to_owned();
-            let request = TriggerRequest { issue_type, target: word("target"), reason: word("reason"), idempotency_key: None, who, unattended: false };
+            let request = TriggerRequest {
+                issue_type,
+                target: word("target"),
+                reason: word("reason"),
+                idempotency_key: None,
+                who,
+                unattended: false,
+                client_asks: false,
+            };
             services.recovery.audit_refusal(&request, refusal).await;
         }
         ("undo_recovery", _, Some(id)) => services.recovery.audit_undo_refusal(&id, &who, refusal).await,
@@ -184,7 +185,7 @@ async fn lacking(services: &Services, principal: &Principal, via: Transport, bod
     let lacking = needed(services, tool, arguments.as_ref()).await.unless(scopes);
     if !lacking.is_empty() {
         let refusal = RecoveryError::NotPermitted { known: true, scopes: lacking.clone() };
-        record(services, actor(services, via.name(), principal, None), tool, arguments.as_ref(), &refusal).await;
+        record(services, tools::actor(services, via, principal, None), tool, arguments.as_ref(), &refusal).await;
     }
     lacking
 }

@@ -6,25 +6,33 @@ use futures::FutureExt as _;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, ContentBlock, CustomRequest, CustomResult, ErrorCode,
-        GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
-        Tool, ToolAnnotations, UnsubscribeRequestParams,
+        CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams, CompleteResult, ContentBlock, CustomRequest,
+        CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+        ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, ToolAnnotations, UnsubscribeRequestParams, UpdateTaskParams,
     },
     service::{RequestContext, SubscriptionContext},
 };
+use tokio::time::Instant;
 
 use super::{
-    ToolError, answer, completions,
+    Person, Progress, ToolError,
+    answer::{self, Answer},
+    approval::Approvals,
+    completions,
     content::{self, Content},
     lanes::{Lanes, Limits},
-    prompts, resources, subscriptions,
+    progress::Pump,
+    prompts, resources,
+    running::Running,
+    subscriptions,
+    tasks::Tasks,
     tools::{self, Tool as Kind},
 };
 use crate::{flows::Services, types::access::Principal};
 
-/// The longest that any call may take; every tool ends long before by its own deadlines.
-const DEADLINE: Duration = Duration::from_secs(120);
+/// The longest that any call may take, a person's answer included; every tool ends long before by its own deadlines.
+const DEADLINE: Duration = Duration::from_secs(180);
 /// Methods that end up in the custom handler when their parameters do not fit.
 const KNOWN_METHODS: &[&str] = &[
     "tools/call",
@@ -51,12 +59,21 @@ pub struct Hub {
     pub(super) content: Content,
     /// What clients are told first; asked for with every request.
     info: ServerConfig,
+    pub(super) approvals: Arc<Approvals>,
+    pub(super) tasks: Tasks,
 }
 
 impl Hub {
     /// One for the whole process.
     pub fn new(services: Arc<Services>, limits: Limits) -> Arc<Self> {
-        Arc::new(Self { lanes: Lanes::new(limits), content: Content::new(services.clone()), info: info(&services), services })
+        Arc::new(Self {
+            lanes: Lanes::new(limits),
+            content: Content::new(services.clone()),
+            info: info(&services),
+            approvals: Arc::default(),
+            tasks: Tasks::default(),
+            services,
+        })
     }
 
     /// The rooms.
@@ -73,7 +90,7 @@ impl Hub {
 /// The server behind every transport. Cheap to clone.
 #[derive(Clone)]
 pub struct Server {
-    hub: Arc<Hub>,
+    pub(super) hub: Arc<Hub>,
     services: Arc<Services>,
     transport: Transport,
     subscriptions: subscriptions::OfSession,
@@ -116,27 +133,42 @@ impl Server {
     }
 
     /// Who calls, by what the transport proved.
-    fn principal(&self, context: &RequestContext<RoleServer>) -> Principal {
+    pub(super) fn principal(&self, context: &RequestContext<RoleServer>) -> Principal {
         let proven = context.extensions.get::<http::request::Parts>().and_then(|parts| parts.extensions.get::<Principal>());
         proven.cloned().unwrap_or_else(|| self.transport.unproven())
     }
 
     fn error(&self, error: &ToolError) -> CallToolResult {
-        let (value, text) = answer::finish_error(&self.services, error);
-        let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
-        result.structured_content = Some(value);
-        result
+        // As text only: clients hold whatever is structured against the schema of the tool's answer, an error too, and show that it does not fit.
+        CallToolResult::error(vec![ContentBlock::text(answer::finish_error(&self.services, error))])
     }
 
-    async fn run(&self, tool: &'static Kind, request: CallToolRequestParams, context: &RequestContext<RoleServer>) -> CallToolResult {
-        let cancel = context.ct.clone();
+    /// One call from its beginning to its answer. `followed`: somebody looks how far it is, though nobody asked for notifications.
+    pub(super) async fn run(
+        &self,
+        tool: &'static Kind,
+        mut request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+        running: &Running,
+        followed: bool,
+    ) -> CallToolResponse {
+        let begun = Instant::now();
+        let cancel = running.cancel.clone();
         let client = context.client_info().map(|client| format!("{} {}", client.name, client.version));
-        let caller = tools::Caller { cancel: cancel.clone(), via: self.transport.name(), client, principal: self.principal(context) };
-        let call = AssertUnwindSafe(async {
+        let pump = Pump::new(context, running);
+        let caller = tools::Caller {
+            cancel: cancel.clone(),
+            via: self.transport,
+            client,
+            principal: self.principal(context),
+            person: Person::of(&self.hub.approvals, &self.services, context, &mut request, running),
+            progress: Progress::of(running, followed || pump.wanted()),
+        };
+        let call = AssertUnwindSafe(pump.beside(async {
             super::permit::check(&self.services, &caller, tool, request.arguments.as_ref()).await?;
             let _place = self.hub.lanes.enter(tool.reads_logs()).await?;
             (tool.call)(&self.services, request.arguments.unwrap_or_default(), caller).await
-        })
+        }))
         .catch_unwind();
         let ended = tokio::select! {
             biased;
@@ -147,15 +179,26 @@ impl Server {
                 Err(_) => Err(ToolError::new("timed_out", format!("{} did not end within {} s", tool.name, DEADLINE.as_secs()), "narrow the call down")),
             },
         };
+        self.count(tool.name, ended.as_ref().err().map(|error| error.code), begun.elapsed());
+        self.respond(tool, ended, context)
+    }
+
+    fn count(&self, tool: &'static str, refusal: Option<&'static str>, took: Duration) {
+        self.services.metrics.called(tool, refusal, took);
+        tracing::info!(tool, milliseconds = took.as_millis(), refusal, "tool called");
+    }
+
+    fn respond(&self, tool: &Kind, ended: Result<Answer, ToolError>, context: &RequestContext<RoleServer>) -> CallToolResponse {
         match ended {
+            Ok(Answer { ask: Some(ask), .. }) => (*ask).into(),
             Ok(answer) => {
                 let keep = |whole: &serde_json::Value| resources::keep(&self.hub, &self.principal(context).name, whole);
                 let (value, text) = answer::finish(&self.services, tool.scope, answer, keep);
                 let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
                 result.structured_content = Some(value);
-                result
+                result.into()
             }
-            Err(error) => self.error(&error),
+            Err(error) => self.error(&error).into(),
         }
     }
 }
@@ -163,7 +206,8 @@ impl Server {
 /// What a client is told first: what this is and can do.
 fn info(services: &Services) -> ServerConfig {
     let implementation = Implementation::new("opsmedic", env!("CARGO_PKG_VERSION")).with_title("opsmedic");
-    let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_resources_subscribe().enable_prompts().enable_completions();
+    let capabilities =
+        ServerCapabilities::builder().enable_tools().enable_resources().enable_resources_subscribe().enable_prompts().enable_completions().enable_tasks();
     ServerConfig::new(capabilities.build()).with_server_info(implementation).with_instructions(instructions(services))
 }
 
@@ -205,13 +249,23 @@ impl ServerHandler for Server {
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         let known = || tools::ALL.iter().map(|t| t.name).collect::<Vec<_>>().join(", ");
         let tool = tools::find(&request.name).ok_or_else(|| ErrorData::invalid_params(format!("unknown tool; the known ones are {}", known()), None))?;
-        let begun = tokio::time::Instant::now();
-        let result = self.run(tool, request, &context).await;
-        let took = begun.elapsed();
-        let refusal = result.structured_content.as_ref().filter(|_| result.is_error == Some(true)).map(|error| error["code"].as_str().unwrap_or("unknown"));
-        self.services.metrics.called(tool.name, refusal, took);
-        tracing::info!(tool = tool.name, milliseconds = took.as_millis(), error = refusal.is_some(), "tool called");
-        Ok(result.into())
+        let response = match context.client_capabilities().is_some_and(|client| client.supports_tasks()) {
+            true => self.run_or_task(tool, request, &context).await,
+            false => self.run(tool, request, &context, &Running::new(context.ct.clone()), false).await,
+        };
+        Ok(response)
+    }
+
+    async fn get_task(&self, request: GetTaskParams, context: RequestContext<RoleServer>) -> Result<GetTaskResult, ErrorData> {
+        self.hub.tasks.get(&request.task_id, &self.owner(&context)).map(GetTaskResult::new)
+    }
+
+    async fn update_task(&self, request: UpdateTaskParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.hub.tasks.own(&request.task_id, &self.owner(&context))
+    }
+
+    async fn cancel_task(&self, request: CancelTaskParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.hub.tasks.cancel(&request.task_id, &self.owner(&context))
     }
 
     async fn list_resources(&self, request: Option<PaginatedRequestParams>, context: RequestContext<RoleServer>) -> Result<ListResourcesResult, ErrorData> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Actor, AuditEvent, JournalError, Lease, Operation, OperationFilter, Outcome, Plan, Recovery, RecoveryError, Risk, State, Target,
+    Actor, AuditEvent, ElicitationApproves, JournalError, Lease, Operation, OperationFilter, Outcome, Plan, Recovery, RecoveryError, Risk, State, Target,
     engine::LEASE,
     guard::{self, Situation},
     run::{HEARTBEAT, Task},
@@ -48,6 +48,15 @@ pub struct TriggerRequest {
     pub who: Actor,
     /// Whether nobody asks but the self-healing loop.
     pub unattended: bool,
+    /// Whether the caller's client can ask a person, so that an operation may wait for that even where no approver is configured.
+    pub client_asks: bool,
+}
+
+impl TriggerRequest {
+    /// Whether this caller may go on with an operation: a caller over HTTP with its own, and with what nobody asked for.
+    pub(super) fn may_join(&self, operation: &Operation) -> bool {
+        self.who.principal.is_none() || self.who.principal == operation.requested_by.principal || operation.unattended
+    }
 }
 
 /// Until when which refusal is not audited again.
@@ -75,7 +84,8 @@ impl Recovery {
         }
         let target = self.target(&request.target)?.clone();
         check_input(request)?;
-        let known = match &request.idempotency_key {
+        let key = request.idempotency_key.as_deref().map(|key| request.who.own_key(key));
+        let known = match &key {
             Some(key) => self.parts.journal.by_key(key).await?,
             None => None,
         };
@@ -91,7 +101,7 @@ impl Recovery {
             None => self.begin(request, &target).await?,
         };
         // A key that joined another call's operation stands for it from now on: repeated later, it must not begin a second one.
-        if let Some(key) = request.idempotency_key.as_ref().filter(|key| stands.idempotency_key.as_ref() != Some(key)) {
+        if let Some(key) = key.as_ref().filter(|key| stands.stored_key().as_ref() != Some(key)) {
             self.parts.journal.remember_key(key, &stands.operation_id).await?;
         }
         Ok(stands)
@@ -112,14 +122,14 @@ impl Recovery {
             }
             // The loop does not go on with what somebody asked for who may do more than it.
             let mine = !request.unattended || found.unattended || found.state == State::Planned || found.approved_by_person();
-            if found.issue_type == request.issue_type && mine {
+            if found.issue_type == request.issue_type && mine && request.may_join(&found) {
                 waiting = waiting.or(Some(found));
             }
         }
         Ok(waiting)
     }
 
-    async fn expire(&self, operation: &mut Operation) -> Result<(), JournalError> {
+    pub(super) async fn expire(&self, operation: &mut Operation) -> Result<(), JournalError> {
         let (state, message) = expiry(operation);
         self.close_unrun(operation, state, message).await
     }
@@ -167,7 +177,7 @@ impl Recovery {
             return Err(RecoveryError::NotApproved { operation: operation.operation_id.clone() });
         }
         let fresh = self.fresh_plan(operation.issue_type, target).await;
-        let plan = self.admit(target, fresh, Some(&operation.operation_id)).await?;
+        let plan = self.admit(target, fresh, Some(&operation.operation_id), false).await?;
         if plan.digest != operation.plan.digest {
             self.close_unrun(operation, State::Failed, "what would be called now differs from what was approved; nothing was called").await?;
             return Err(RecoveryError::Drift { operation: operation.operation_id.clone() });
@@ -186,7 +196,7 @@ impl Recovery {
 
     /// Plans, guards and records a new operation; starts it when it needs no approval.
     async fn begin(&self, request: &TriggerRequest, target: &Target) -> Result<Operation, RecoveryError> {
-        self.may_ever(target)?;
+        self.may_ever(target, request.client_asks)?;
         let id = OperationId::random();
         let lease = self.lease(target, &id).await?;
         match self.record(id.clone(), request, target, &lease).await {
@@ -197,23 +207,29 @@ impl Recovery {
             other => {
                 self.give_back(&lease).await;
                 // Another call with the same key was faster: its operation, if it is for the same trouble.
-                other.and_then(|(operation, _)| same_call(&operation, &target.name, request.issue_type).map(|()| operation))
+                let (operation, _) = other?;
+                same_call(&operation, &target.name, request.issue_type)?;
+                match request.may_join(&operation) {
+                    true => Ok(operation),
+                    false => Err(RecoveryError::WaitsForAnother { target: target.name.to_string(), operation: operation.operation_id }),
+                }
             }
         }
     }
 
     /// What the configuration alone decides.
-    fn may_ever(&self, target: &Target) -> Result<(), RecoveryError> {
+    fn may_ever(&self, target: &Target, client_asks: bool) -> Result<(), RecoveryError> {
+        let asks = client_asks && self.parts.elicitation_approves != ElicitationApproves::Never;
         match target.policy {
             Policy::Deny => Err(RecoveryError::Denied { target: target.name.to_string() }),
-            Policy::Approve if self.parts.settings.approver_key.is_none() => Err(RecoveryError::NoApprover),
+            Policy::Approve if self.parts.settings.approver_key.is_none() && !asks => Err(RecoveryError::NoApprover),
             _ => Ok(()),
         }
     }
 
     /// Asks every guard. An operation that goes on is not held back by its own attempts.
-    pub(super) async fn admit(&self, target: &Target, plan: Plan, own: Option<&OperationId>) -> Result<Plan, RecoveryError> {
-        self.may_ever(target)?;
+    pub(super) async fn admit(&self, target: &Target, plan: Plan, own: Option<&OperationId>, client_asks: bool) -> Result<Plan, RecoveryError> {
+        self.may_ever(target, client_asks)?;
         if plan.runnable().next().is_none() {
             let skipped = plan.steps.iter().map(|s| format!("{}: {}", s.action, s.skipped.as_deref().unwrap_or_default())).collect();
             return Err(RecoveryError::NothingToDo { target: target.name.to_string(), skipped });
@@ -230,18 +246,21 @@ impl Recovery {
             group: self.parts.look_at_group(target).await.ok_or_else(|| guard::group_unseen(target))?,
             now,
         };
-        guard::ask_all(&situation, plan)
+        let plan = guard::ask_all(&situation, plan)?;
+        // Nobody could approve it: not with a passphrase, and in the client not this plan.
+        let nobody = self.parts.settings.approver_key.is_none() && !self.parts.elicitation_approves.covers(&plan);
+        if target.policy == Policy::Approve && nobody { Err(RecoveryError::NoApprover) } else { Ok(plan) }
     }
 
     /// Asks the guards and records; gives the operation that now stands for the call, which may be another call's.
     async fn record(&self, id: OperationId, request: &TriggerRequest, target: &Target, lease: &Lease) -> Result<(Operation, Lease), RecoveryError> {
-        let plan = self.admit(target, self.fresh_plan(request.issue_type, target).await, None).await?;
+        let plan = self.admit(target, self.fresh_plan(request.issue_type, target).await, None, request.client_asks).await?;
         let lease = self.refreshed(lease).await?;
         let operation = self.new_operation(id, request, target, plan);
         let stands = match self.parts.journal.create(&operation).await {
             Ok(()) => Ok(operation),
             // Another call was faster: join it.
-            Err(JournalError::KeyTaken) => match &operation.idempotency_key {
+            Err(JournalError::KeyTaken) => match &operation.stored_key() {
                 Some(key) => self.parts.journal.by_key(key).await?.ok_or(RecoveryError::UnknownOperation(operation.operation_id)),
                 None => Err(JournalError::KeyTaken.into()),
             },
@@ -270,6 +289,7 @@ impl Recovery {
             plan,
             approved_by: auto.then(|| BY_POLICY.to_owned()),
             approval_signature: None,
+            consent: None,
             expires_at: now.at + self.parts.settings.approval(),
             attempts: Vec::new(),
             before: None,
@@ -330,7 +350,7 @@ impl Recovery {
 pub(super) const BY_POLICY: &str = "policy auto";
 
 /// A key belongs to one target and issue. Not to the reason: a model words that anew at every retry.
-fn same_call(known: &Operation, target: &TargetName, issue: IssueType) -> Result<(), RecoveryError> {
+pub(super) fn same_call(known: &Operation, target: &TargetName, issue: IssueType) -> Result<(), RecoveryError> {
     if known.target == *target && known.issue_type == issue { Ok(()) } else { Err(RecoveryError::KeyConflict { operation: known.operation_id.clone() }) }
 }
 

@@ -20,7 +20,7 @@ pub const GENESIS: &str = "00000000000000000000000000000000000000000000000000000
 pub struct AuditEvent {
     /// Who caused it.
     pub who: Actor,
-    /// What: a state of an operation, `intent`, `undo_intent`, `refused`, `escalated`, or a person's act such as `halted`.
+    /// What: a state of an operation, `intent`, `undo_intent`, `refused`, `declined`, `escalated`, or a person's act such as `halted`.
     pub event: String,
     /// On which operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,8 +57,9 @@ impl AuditEvent {
         let approval = operation.state == State::Approved;
         let who = match &operation.approved_by {
             Some(approver) if approval && operation.approved_by_person() => {
-                Actor { via: "command line".to_owned(), os_user: approver.clone(), untrusted_client: None }
+                Actor { via: "command line".to_owned(), os_user: approver.clone(), ..Default::default() }
             }
+            _ if approval && operation.consent.is_some() => operation.consent.clone().unwrap_or_default(),
             _ => operation.requested_by.clone(),
         };
         Self {

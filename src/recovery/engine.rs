@@ -12,8 +12,8 @@ use tokio::{sync::Notify, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Audit, Controls, IsDead, Journal, Lease, Operation, OperationFilter, Owner, Plan, RecoveryError, RecoverySettings, State, Statistics, Target, Vital,
-    Vitals, plan,
+    Audit, Controls, ElicitationApproves, IsDead, Journal, Lease, Operation, OperationFilter, Owner, Plan, RecoveryError, RecoverySettings, State, Statistics,
+    Target, Vital, Vitals, plan,
     run::{self, Job, Task},
     stats,
 };
@@ -60,6 +60,8 @@ pub struct Parts {
     pub config_option: String,
     /// Refuse every operation.
     pub read_only: bool,
+    /// Which plans a person in the client may approve.
+    pub elicitation_approves: ElicitationApproves,
 }
 
 impl Parts {
@@ -87,6 +89,9 @@ impl Parts {
 
     /// What a person is told who is to approve.
     pub(super) fn how_to_approve(&self, id: &OperationId, why: &str) -> String {
+        if self.settings.approver_key.is_none() {
+            return format!("{why}; nothing is being called. No approver is configured, so only a person whom the client asks can approve it: call again");
+        }
         format!(
             "{why}; nothing is being called. On the machine a person runs: opsmedic recover approve {id}{}. Then get_recovery shows how it goes",
             self.config_option
@@ -123,6 +128,8 @@ pub struct Recovery {
     #[cfg(test)]
     running: Arc<Mutex<Vec<tokio::task::AbortHandle>>>,
     pub(super) refused: Arc<Mutex<super::admit::Refused>>,
+    /// Operations to which a person agreed in the client, each of which that did once.
+    pub(super) consented: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Recovery {
@@ -138,6 +145,7 @@ impl Recovery {
             #[cfg(test)]
             running: Arc::default(),
             refused: Arc::default(),
+            consented: Arc::default(),
         }
     }
 
@@ -163,14 +171,14 @@ impl Recovery {
         name.parse().ok().and_then(|name: TargetName| self.parts.targets.get(&name)).ok_or_else(known)
     }
 
-    /// What an operation would do now, and what stands in its way. Changes nothing.
+    /// What an operation would do now, and what stands in its way. Changes nothing. `client_asks`: the caller's client can ask a person.
     ///
     /// # Errors
     /// `NoTargets`, `UnknownTarget`, or a store that cannot be read.
-    pub async fn plan(&self, issue: IssueType, target: &str) -> Result<(Plan, Option<RecoveryError>), RecoveryError> {
+    pub async fn plan(&self, issue: IssueType, target: &str, client_asks: bool) -> Result<(Plan, Option<RecoveryError>), RecoveryError> {
         let target = self.target(target)?;
         let plan = self.fresh_plan(issue, target).await;
-        let admitted = self.admit(target, plan.clone(), None).await;
+        let admitted = self.admit(target, plan.clone(), None, client_asks).await;
         Ok(match admitted {
             Ok(plan) if self.parts.read_only => (plan, Some(RecoveryError::ReadOnly)),
             Ok(plan) => (plan, None),
@@ -242,6 +250,18 @@ impl Recovery {
                 // Whoever ran it may be gone.
                 self.mark_orphans().await?;
                 looked = Instant::now();
+            }
+            let _ = tokio::time::timeout(FOLLOW, changed).await;
+        }
+    }
+
+    /// Tells how an operation is, at once and at every change, for as long as it is polled; never ends. One that cannot be read is not told.
+    pub async fn tell_changes(&self, id: &OperationId, tell: &(dyn Fn(&Operation) + Send + Sync)) -> std::convert::Infallible {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Ok(Some(operation)) = self.parts.journal.get(id).await {
+                tell(&operation);
             }
             let _ = tokio::time::timeout(FOLLOW, changed).await;
         }

@@ -162,6 +162,26 @@ pub enum RecoveryError {
         /// The operation.
         operation: OperationId,
     },
+    /// A person in the client may not approve this plan.
+    #[error("the plan of operation {operation} needs the approver's passphrase; a person's answer in the client does not approve it")]
+    ConsentNotEnough {
+        /// The operation.
+        operation: OperationId,
+    },
+    /// A person's answer in the client was used.
+    #[error("operation {operation} was agreed to in the client before, and that counts once")]
+    ConsentUsed {
+        /// The operation.
+        operation: OperationId,
+    },
+    /// Another caller's operation for the same trouble comes first.
+    #[error("operation {operation} of another caller waits for the same trouble on target {target}")]
+    WaitsForAnother {
+        /// The target.
+        target: String,
+        /// What waits.
+        operation: OperationId,
+    },
     /// No such operation.
     #[error("no operation {0}")]
     UnknownOperation(OperationId),
@@ -212,6 +232,9 @@ impl RecoveryError {
             Self::KeyConflict { .. } => "idempotency_conflict",
             Self::Drift { .. } => "drift",
             Self::NotApproved { .. } => "not_approved",
+            Self::ConsentNotEnough { .. } => "consent_not_enough",
+            Self::ConsentUsed { .. } => "consent_used",
+            Self::WaitsForAnother { .. } => "waits_for_another",
             Self::UnknownOperation(_) => "unknown_operation",
             Self::NotPending { .. } => "not_pending",
             Self::Journal(JournalError::Fenced { .. }) => "fenced",
@@ -256,6 +279,12 @@ impl RecoveryError {
             Self::KeyConflict { operation } => format!("use a new key for a new recovery; get_recovery {operation} shows what the key was used for"),
             Self::NotApproved { .. } | Self::Drift { .. } => {
                 "call plan_recovery, then trigger_recovery with a new idempotency_key, and have the new plan approved".to_owned()
+            }
+            Self::ConsentNotEnough { operation } | Self::ConsentUsed { operation } => {
+                format!("a person runs `opsmedic recover approve {operation}` on the machine")
+            }
+            Self::WaitsForAnother { operation, .. } => {
+                format!("get_recovery {operation} shows it; a person decides on the machine with `opsmedic recover approve {operation}`")
             }
             Self::UnknownOperation(_) => "get_recovery without operation_id lists the recent ones".to_owned(),
             Self::NotPending { .. } => "get_recovery shows where it stands".to_owned(),

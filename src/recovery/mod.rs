@@ -10,6 +10,7 @@ pub mod actions;
 mod admit;
 mod approval;
 mod audit;
+mod consent;
 mod controls;
 mod engine;
 mod error;
@@ -32,6 +33,7 @@ pub use actions::{Act, ActError, Actuator, ActuatorKind, Context, Postcondition,
 pub use admit::TriggerRequest;
 pub use approval::{ApproverKey, PassphraseError};
 pub use audit::{Audit, AuditEvent, AuditLine, GENESIS, Verified, Verifier};
+pub use consent::ElicitationApproves;
 pub use controls::{Change, ControlState, Controls, Freeze};
 pub use engine::{Parts, Records, Recovery};
 pub use error::RecoveryError;

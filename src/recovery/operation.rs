@@ -15,14 +15,28 @@ pub struct Actor {
     pub via: String,
     /// The user of the operating system as whom this process runs, such as `uid 1000`.
     pub os_user: String,
+    /// Who the caller proved to be over HTTP; absent for whoever started this process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
     /// What the MCP client calls itself; untrusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untrusted_client: Option<String>,
 }
 
+impl Actor {
+    /// A key of this caller's, apart from the same key of others.
+    pub(super) fn own_key(&self, key: &str) -> String {
+        self.principal.as_ref().map_or_else(|| key.to_owned(), |principal| format!("{principal} {key}"))
+    }
+}
+
 impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.via.is_empty() { f.write_str("not known") } else { write!(f, "{} ({})", self.via, self.os_user) }
+        match &self.principal {
+            _ if self.via.is_empty() => f.write_str("not known"),
+            Some(principal) => write!(f, "{} ({}) as {principal}", self.via, self.os_user),
+            None => write!(f, "{} ({})", self.via, self.os_user),
+        }
     }
 }
 
@@ -126,12 +140,15 @@ pub struct Operation {
     pub message: String,
     /// What it is going to do, or did.
     pub plan: Plan,
-    /// Who approved it: an OS user, or `policy auto`.
+    /// Who approved it: an OS user, a person in the client, or `policy auto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
     /// The approver's signature over operation, plan digest and expiry; only who knows the passphrase can make it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_signature: Option<String>,
+    /// Who agreed in the client, where that approved it. A record, no proof: it approves nothing when it is read back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Actor>,
     /// Until when it waits for approval, or until when its approval holds.
     #[schemars(with = "String")]
     pub expires_at: Timestamp,
@@ -170,6 +187,11 @@ impl Operation {
     /// Whether a person approved it.
     pub fn approved_by_person(&self) -> bool {
         self.approval_signature.is_some()
+    }
+
+    /// The key under which the store finds it: each caller's keys are its own. No key has a space, so none can look like another caller's.
+    pub fn stored_key(&self) -> Option<String> {
+        self.idempotency_key.as_deref().map(|key| self.requested_by.own_key(key))
     }
 
     /// The last attempt that carried an action out and was not taken back.

@@ -42,6 +42,8 @@ pub(super) struct Job {
 pub(super) enum Task {
     /// Carry the plan out.
     CarryOut,
+    /// The same, after a person agreed to all of it in the client.
+    Consented,
     /// Take the last action back.
     Undo,
     /// Look how a call ended whose end was not seen.
@@ -53,7 +55,8 @@ pub(super) async fn run(job: Job, task: Task) {
     let Job { parts, operation, target, lease, changed, shutdown } = job;
     let id = operation.operation_id.clone();
     let renewed = AtomicI64::new(lease.taken.uptime_ms);
-    let mut runner = Runner { parts: &parts, target: &target, lease: &lease, renewed: &renewed, changed: &changed, operation };
+    let mut runner =
+        Runner { parts: &parts, target: &target, lease: &lease, renewed: &renewed, changed: &changed, operation, consented: task == Task::Consented };
     // Pre-checks and guards may have taken their time out of the lease.
     let begun = match parts.ports.clock.moment().since(&lease.taken).unsigned_abs() >= HEARTBEAT {
         true => renew(&parts, &lease, &renewed, LEASE.unsigned_abs()).await,

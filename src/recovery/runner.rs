@@ -31,6 +31,8 @@ pub(super) struct Runner<'a> {
     pub(super) renewed: &'a AtomicI64,
     pub(super) changed: &'a Notify,
     pub(super) operation: Operation,
+    /// Whether a person agreed in the client to all that it does.
+    pub(super) consented: bool,
 }
 
 /// What a last look before acting says.
@@ -44,7 +46,7 @@ enum Before {
 impl Runner<'_> {
     pub(super) async fn carry_out(&mut self, task: Task) -> Result<(), JournalError> {
         match task {
-            Task::CarryOut => self.steps().await,
+            Task::CarryOut | Task::Consented => self.steps().await,
             Task::Undo => self.undo().await,
             Task::Probe => self.resolve(Duration::ZERO).await,
         }
@@ -103,7 +105,7 @@ impl Runner<'_> {
             self.end_early(&format!("the target's health cannot be told, and acting would be blind: {}", vital.summary)).await?;
             return Ok(Before::Over);
         }
-        if self.operation.unattended && step.risk == Risk::Destructive && !self.parts.person_approved(&self.operation) {
+        if self.operation.unattended && step.risk == Risk::Destructive && !self.consented && !self.parts.person_approved(&self.operation) {
             self.wait_for_person(step).await?;
             return Ok(Before::Over);
         }

@@ -191,6 +191,7 @@ pub(super) fn an_operation() -> Operation {
         plan,
         approved_by: None,
         approval_signature: None,
+        consent: None,
         expires_at: now + SignedDuration::from_mins(30),
         attempts: Vec::new(),
         before: None,
@@ -236,6 +237,7 @@ fn bench_with(folder: &Path, read_only: bool, settings: RecoverySettings, target
         redactor: Arc::new(Redactor::default()),
         config_option: String::new(),
         read_only,
+        elicitation_approves: ElicitationApproves::default(),
     };
     Bench { recovery: Recovery::new(parts), restart, failover, vitals, clock, store }
 }
@@ -254,7 +256,7 @@ impl Bench {
 }
 
 fn person() -> Actor {
-    Actor { via: "command line".to_owned(), os_user: "uid 0".to_owned(), untrusted_client: None }
+    Actor { via: "command line".to_owned(), os_user: "uid 0".to_owned(), ..Default::default() }
 }
 
 fn request(issue: IssueType, key: Option<&str>) -> TriggerRequest {
@@ -265,6 +267,7 @@ fn request(issue: IssueType, key: Option<&str>) -> TriggerRequest {
         idempotency_key: key.map(str::to_owned),
         who: Actor::default(),
         unattended: false,
+        client_asks: false,
     }
 }
 
@@ -472,6 +475,7 @@ async fn illegal_moves_and_overtaken_holders_are_refused() {
     assert!(matches!(journal.renew(&lease, &later, ttl).await, Err(JournalError::Fenced { .. })));
 }
 
+mod consent;
 mod edges;
 mod machine;
 mod outcomes;

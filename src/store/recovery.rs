@@ -217,7 +217,7 @@ impl Journal for Store {
         .bind(operation.target.as_str())
         .bind(operation.issue_type.name())
         .bind(operation.state.name())
-        .bind(operation.idempotency_key.as_deref())
+        .bind(operation.stored_key())
         .bind(millis(operation.created_at))
         .bind(millis(operation.updated_at))
         .bind(document)

@@ -9,45 +9,16 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::support::{
     backend::{self, Backend},
+    mcp::refusal,
     sandbox::Sandbox,
     served::{Reply, Served, Session, SseClient},
+    tokens::{bearer, entry, token, tokens},
     wait_for,
     web::Web,
 };
-
-/// Each token of the tests with its scopes.
-const TOKENS: &[(&str, &[&str])] = &[
-    ("reader", &["read"]),
-    ("restarter", &["read", "recover:restart_service"]),
-    ("roller", &["read", "recover:rollback"]),
-    ("blind", &["recover:restart_service"]),
-    ("chief", &["read", "recover:*"]),
-    ("nobody", &[]),
-];
-
-/// The token of this name.
-pub(crate) fn token(name: &str) -> String {
-    format!("{name}-canary-token-0123456789")
-}
-
-/// The header with that token.
-pub(crate) fn bearer(name: &str) -> String {
-    format!("Bearer {}", token(name))
-}
-
-fn entry(name: &str, scopes: &[&str]) -> String {
-    let sha256: String = Sha256::digest(token(name)).iter().map(|b| format!("{b:02x}")).collect();
-    format!("[[token]]\nname = \"{name}\"\nsha256 = \"{sha256}\"\nscopes = {}\n", json!(scopes))
-}
-
-/// The file with all of them.
-pub(crate) fn tokens() -> String {
-    TOKENS.iter().map(|(name, scopes)| entry(name, scopes)).collect()
-}
 
 /// A service, a fake that records what actions call, and a target that both restart and scaling are configured for.
 pub(crate) struct Front {
@@ -201,7 +172,7 @@ fn without_credentials_everybody_may_look_and_nobody_act_on_any_transport() {
         served.call(&[], "undo_recovery", &json!({"operation_id": format!("op_{}", "0".repeat(32))})),
     ];
     for result in results {
-        let error = &result["structuredContent"];
+        let error = &refusal(&result);
         assert_eq!((result["isError"].as_bool(), error["code"].as_str()), (Some(true), Some("read_only")), "{result:#}");
         assert!(error["message"].as_str().unwrap().contains("recover:"), "{result:#}");
     }
@@ -223,7 +194,7 @@ fn who_may_acts_and_takes_back_what_their_scope_covers_and_is_on_record() {
         last["state"] == "succeeded"
     });
     assert!(ended, "{last:#}");
-    assert_eq!(last["requested_by"]["via"], "mcp http, client:restarter", "{last:#}");
+    assert_eq!((&last["requested_by"]["via"], &last["requested_by"]["principal"]), (&json!("mcp http"), &json!("client:restarter")), "{last:#}");
     let posted = || front.backend.received().into_iter().filter(|r| r.line.starts_with("POST")).map(|r| r.line).collect::<Vec<_>>();
     assert_eq!(posted(), ["POST /restart_service"]);
     for stranger in ["reader", "roller"] {

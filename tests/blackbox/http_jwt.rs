@@ -16,11 +16,12 @@ use ring::{
 };
 use serde_json::{Value, json};
 
-use super::http_auth::{Front, bearer};
+use super::http_auth::Front;
 use crate::support::{
     served::{Served, SseClient},
     skip::need,
     tls::openssl,
+    tokens::bearer,
     web::Web,
 };
 

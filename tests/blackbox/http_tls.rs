@@ -6,10 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::http_auth::{Front, bearer};
-use crate::support::{served::Served, skip::need, tls::Issuer, wait_for};
-
-const AUTH: &str = "[http.auth]\ntokens_file = \"{dir}/tokens.toml\"\n";
+use super::http_auth::Front;
+use crate::support::{
+    served::Served,
+    skip::need,
+    tls::Issuer,
+    tokens::{AUTH, bearer},
+    wait_for,
+};
 
 fn tls(more: &str) -> String {
     format!("header_timeout_seconds = 1\n{AUTH}[http.tls]\ncert_file = \"{{dir}}/server.pem\"\nkey_file = \"{{dir}}/server.key\"\n{more}")

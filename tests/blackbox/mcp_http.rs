@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::{
     backend::{Backend, Reply as BackendReply},
     hostile::{Behaviour, Hostile, Protocol},
-    mcp::McpClient,
+    mcp::{McpClient, refusal},
     sandbox::Sandbox,
     served::{Served, SseClient, parse},
     wait_for,
@@ -282,14 +282,14 @@ fn reading_logs_keeps_nobody_else_waiting() {
         assert_eq!(result["isError"], false, "{result:#}");
         assert!(begun.elapsed() < Duration::from_millis(500), "{:?} beside the readers", begun.elapsed());
         let answers: Vec<Value> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
-        let busy = answers.iter().filter(|answer| answer["structuredContent"]["code"] == "busy").count();
+        let busy = answers.iter().filter(|answer| answer["isError"] == true && refusal(answer)["code"] == "busy").count();
         assert_eq!(busy, 4, "one runs, one waits: {answers:#?}");
         assert!(answers.iter().any(|answer| answer["isError"] == false), "{answers:#?}");
         // The other lane has the same limits, and a fast word for who is too many.
         let check = move || served.call(&[], "run_health_checks", &json!({"names": ["application"]}));
         let checks: Vec<_> = (0..4).map(|_| scope.spawn(check)).collect();
         let answers: Vec<Value> = checks.into_iter().map(|check| check.join().unwrap()).collect();
-        assert_eq!(answers.iter().filter(|answer| answer["structuredContent"]["code"] == "busy").count(), 2, "{answers:#?}");
+        assert_eq!(answers.iter().filter(|answer| answer["isError"] == true && refusal(answer)["code"] == "busy").count(), 2, "{answers:#?}");
     });
 }
 
@@ -328,9 +328,9 @@ fn who_may_only_read_starts_nothing_on_any_transport() {
         refusals.push(client.call("trigger_recovery", &arguments));
         refusals.push(client.call("undo_recovery", &json!({"operation_id": format!("op_{}", "0".repeat(32))})));
     }
-    for refusal in &refusals {
-        assert_eq!(refusal["isError"], true, "{refusal:#}");
-        assert!(["read_only", "insufficient_scope"].contains(&refusal["structuredContent"]["code"].as_str().unwrap()), "{refusal:#}");
+    for refused in &refusals {
+        assert_eq!(refused["isError"], true, "{refused:#}");
+        assert!(["read_only", "insufficient_scope"].contains(&refusal(refused)["code"].as_str().unwrap()), "{refused:#}");
     }
     assert_eq!(backend.received().len(), 0, "{:?}", backend.received());
 }

@@ -91,8 +91,13 @@ impl McpClient {
 
     /// The handshake of revision 2025-11-25; gives what the server said.
     pub(crate) fn initialize(&mut self) -> Value {
+        self.initialize_as(&json!({}))
+    }
+
+    /// The same, by a client with these capabilities.
+    pub(crate) fn initialize_as(&mut self, capabilities: &Value) -> Value {
         let client = json!({"name": "opsmedic-tests", "version": "1"});
-        let result = self.request("initialize", json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client})).unwrap();
+        let result = self.request("initialize", json!({"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": client})).unwrap();
         self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         result
     }
@@ -201,8 +206,8 @@ impl Drop for McpClient {
     }
 }
 
-/// The error object of a tool result: structured, or the text as JSON.
-fn refusal(result: &Value) -> Value {
+/// The error object of a tool result.
+pub(crate) fn refusal(result: &Value) -> Value {
     if result["structuredContent"].is_object() {
         return result["structuredContent"].clone();
     }

@@ -18,6 +18,7 @@ pub(crate) mod skip;
 pub(crate) mod sql;
 pub(crate) mod systemd;
 pub(crate) mod tls;
+pub(crate) mod tokens;
 pub(crate) mod web;
 
 use std::{

@@ -170,6 +170,13 @@ impl Sandbox {
         client.initialize();
         client
     }
+
+    /// As [`Sandbox::serve`], by a client with these capabilities.
+    pub(crate) fn serve_as(&self, capabilities: &Value) -> McpClient {
+        let mut client = McpClient::start(&mut self.command(["serve"]));
+        client.initialize_as(capabilities);
+        client
+    }
 }
 
 /// Runs a command to its end with this standard input; one that hangs is killed and fails the test.

@@ -268,6 +268,29 @@ impl<'s> Session<'s> {
         self.request("tools/call", json!({"name": tool, "arguments": arguments})).result()
     }
 
+    /// Sends a request, answers what the server asks within it, and gives all messages up to its answer.
+    pub(crate) fn send_answering(&self, request: &Value, answer: impl Fn(&Value) -> Value) -> Vec<Value> {
+        let own = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")];
+        let headers: Vec<_> = own.into_iter().chain(self.headers()).collect();
+        let body = request.to_string();
+        let mut stream = self.served.connect();
+        stream.write_all(format!("{}{body}", self.served.head("POST", "/mcp", &headers, body.len())).as_bytes()).unwrap();
+        let mut messages: Vec<Value> = Vec::new();
+        for line in BufReader::new(stream).lines() {
+            let line = line.unwrap();
+            let Some(message) = line.strip_prefix("data:").and_then(|data| serde_json::from_str::<Value>(data.trim()).ok()) else { continue };
+            messages.push(message.clone());
+            if message["id"] == request["id"] && message.get("method").is_none() {
+                return messages;
+            }
+            if message.get("method").is_some() && message.get("id").is_some() {
+                let sent = self.send(&json!({"jsonrpc": "2.0", "id": message["id"], "result": answer(&message)}));
+                assert_eq!(sent.status, 202, "{sent:?}");
+            }
+        }
+        panic!("no answer: {messages:#?}");
+    }
+
     /// Ends the session.
     pub(crate) fn close(self) {
         self.served.request("DELETE", "/mcp", &self.headers(), "");

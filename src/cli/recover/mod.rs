@@ -151,7 +151,8 @@ pub(super) async fn run(command: RecoverCommand, services: &Services, out: &mut 
         RecoverCommand::Plan(subject) => plan(&subject, services, out).await,
         RecoverCommand::Run { subject, reason, idempotency_key } => {
             let who = services.actor(VIA, None);
-            let request = TriggerRequest { issue_type: subject.issue_type, target: subject.target, reason, idempotency_key, who, unattended: false };
+            let request =
+                TriggerRequest { issue_type: subject.issue_type, target: subject.target, reason, idempotency_key, who, unattended: false, client_asks: false };
             watched(services, services.recovery.trigger(request, PATIENCE), State::Succeeded, out).await
         }
         RecoverCommand::Passphrase(passphrase) => make_key(&passphrase, out),
@@ -172,7 +173,7 @@ fn failure(error: RecoveryError) -> Failure {
 }
 
 async fn plan(subject: &Subject, services: &Services, out: &mut Out) -> Outcome {
-    let (plan, refusal) = services.recovery.plan(subject.issue_type, &subject.target).await.map_err(failure)?;
+    let (plan, refusal) = services.recovery.plan(subject.issue_type, &subject.target, false).await.map_err(failure)?;
     let now = services.recovery.look(&subject.target).await.map_err(failure)?;
     if out.is_json() {
         let blocked = refusal.as_ref().map(|r| serde_json::json!({ "code": r.code(), "message": r.to_string(), "hint": r.hint() }));

@@ -1,17 +1,18 @@
 //! `analyze_logs`
 
+use std::sync::Arc;
+
 use futures::FutureExt as _;
 use rmcp::model::JsonObject;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
-use super::{Answer, LOOKS, Tool, input, output, parse};
+use super::{Answer, Caller, LOOKS, Tool, input, output, parse};
 use crate::{
     flows::{NextCall, Services, next},
-    logs::{Access, Anchor, Report, Request},
-    mcp::{CutRules, Moved, ToolError},
+    logs::{self, Access, Anchor, Report, Request},
+    mcp::{CutRules, Moved, Progress, ToolError},
     types::lang::Lang,
 };
 
@@ -36,7 +37,7 @@ pub(super) const TOOL: Tool = Tool {
     scope: "log files on this host",
     input_schema: input::<Arguments>,
     output_schema: output::<Report>,
-    call: |services, arguments, caller| call(services, arguments, caller.cancel).boxed(),
+    call: |services, arguments, caller| call(services, arguments, caller).boxed(),
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -68,7 +69,7 @@ struct Arguments {
     lang: Option<Lang>,
 }
 
-async fn call(services: &Services, arguments: JsonObject, cancel: CancellationToken) -> Result<Answer, ToolError> {
+async fn call(services: &Services, arguments: JsonObject, caller: Caller) -> Result<Answer, ToolError> {
     let arguments: Arguments = parse(arguments)?;
     let roots = services.logs.settings().roots.clone();
     let unbounded = arguments.since.is_none() && arguments.from.is_none() && arguments.to.is_none();
@@ -83,7 +84,7 @@ async fn call(services: &Services, arguments: JsonObject, cancel: CancellationTo
         ..Request::new(arguments.paths, Access::Roots(roots))
     };
     let (paths, timezone) = (request.paths.clone(), request.timezone.clone());
-    let report = services.logs.analyse(request, cancel, None).await?;
+    let report = services.logs.analyse(request, caller.cancel, reading(caller.progress)).await?;
     let headline = match &report.hint {
         Some(hint) => hint.clone(),
         None => {
@@ -104,6 +105,17 @@ async fn call(services: &Services, arguments: JsonObject, cancel: CancellationTo
         NextCall::new("analyze_logs", arguments, "nothing is in the window; this sees what the log holds")
     });
     Ok(Answer::new(headline, &report)?.cut_first(CUT).next(elsewhere.into_iter().chain(playbook).chain(plan)))
+}
+
+/// How the analyser tells how far it is; a file's name may be an attacker's, so it is not told.
+fn reading(progress: Progress) -> Option<Arc<dyn Fn(logs::Progress) + Send + Sync>> {
+    let told = progress.clone();
+    let tell = move |read: logs::Progress| {
+        let mib = |bytes: u64| bytes >> 20;
+        let message = format!("{} of {} MiB read", mib(read.bytes), mib(read.total_bytes));
+        told.report(usize::try_from(read.bytes).unwrap_or(usize::MAX), usize::try_from(read.total_bytes).ok(), message);
+    };
+    progress.wanted().then(|| Arc::new(tell) as _)
 }
 
 #[cfg(test)]

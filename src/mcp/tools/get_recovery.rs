@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Answer, LOOKS, Tool, input, output, parse};
+use super::{Answer, LOOKS, Tool, input, output, parse, trigger_recovery::telling};
 use crate::{
     flows::Services,
-    mcp::ToolError,
+    mcp::{Progress, ToolError},
     recovery::{Action, Operation, OperationFilter, Statistics},
     types::{
         ids::OperationId,
@@ -32,7 +32,7 @@ pub(super) const TOOL: Tool = Tool {
     scope: "targets configured on this host",
     input_schema: input::<Arguments>,
     output_schema: output::<Recoveries>,
-    call: |services, arguments, _caller| call(services, arguments).boxed(),
+    call: |services, arguments, caller| call(services, arguments, caller.progress).boxed(),
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -84,7 +84,7 @@ struct TargetLine {
     actions: Vec<Action>,
 }
 
-async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, ToolError> {
+async fn call(services: &Services, arguments: JsonObject, progress: Progress) -> Result<Answer, ToolError> {
     let arguments: Arguments = parse(arguments)?;
     let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=100).contains(&limit) {
@@ -97,7 +97,7 @@ async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, Tool
     let recovery = &services.recovery;
     let target = arguments.target.map(|name| recovery.target(&name).map(|t| t.name.clone())).transpose()?;
     let (operation, operations) = match &arguments.operation_id {
-        Some(id) => (Some(recovery.follow(id, Instant::now() + Duration::from_secs(wait)).await?), None),
+        Some(id) => (Some(telling(services, &progress, id, recovery.follow(id, Instant::now() + Duration::from_secs(wait))).await?), None),
         None => (None, Some(recovery.list(&OperationFilter { target: target.clone(), limit, ..Default::default() }).await?)),
     };
     let statistics = recovery.statistics(target).await?;

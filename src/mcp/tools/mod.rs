@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 pub use super::answer::Answer;
-use super::{ToolError, permit, schema};
+use super::{Person, Progress, ToolError, Transport, schema};
 use crate::{flows::Services, recovery::Actor, types::access::Principal};
 
 /// Every tool, in the order in which lists show them.
@@ -80,18 +80,28 @@ pub struct Caller {
     /// Fires when the caller no longer wants the answer.
     pub cancel: CancellationToken,
     /// The transport.
-    pub via: &'static str,
+    pub via: Transport,
     /// What the client calls itself; untrusted.
     pub client: Option<String>,
     /// Who it was proven to be, and what they may do.
     pub principal: Principal,
+    /// The person at the client, who can be asked.
+    pub person: Person,
+    /// Where to leave word of how far the call is.
+    pub progress: Progress,
 }
 
 impl Caller {
-    /// Who acts, for the record: the transport, and over HTTP what the caller was proven to be.
+    /// Who acts, for the record. Over HTTP the name that was proven counts, so that callers keep apart.
     pub(super) fn actor(&self, services: &Services) -> Actor {
-        permit::actor(services, self.via, &self.principal, self.client.clone())
+        actor(services, self.via, &self.principal, self.client.clone())
     }
+}
+
+/// Who acts over a transport, for the record.
+pub(super) fn actor(services: &Services, via: Transport, principal: &Principal, client: Option<String>) -> Actor {
+    let principal = (via != Transport::Stdio).then(|| services.clean_text(&principal.name));
+    Actor { principal, ..services.actor(via.name(), client) }
 }
 
 /// How a tool answers.

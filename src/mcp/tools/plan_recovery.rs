@@ -22,7 +22,7 @@ pub(super) const TOOL: Tool = Tool {
     scope: "targets configured on this host",
     input_schema: input::<Arguments>,
     output_schema: output::<Planned>,
-    call: |services, arguments, _caller| call(services, arguments).boxed(),
+    call: |services, arguments, caller| call(services, arguments, caller.person.reachable()).boxed(),
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -58,9 +58,9 @@ struct Blocked {
     hint: String,
 }
 
-async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, ToolError> {
+async fn call(services: &Services, arguments: JsonObject, client_asks: bool) -> Result<Answer, ToolError> {
     let arguments: Arguments = parse(arguments)?;
-    let (plan, refusal) = services.recovery.plan(arguments.issue_type, &arguments.target).await?;
+    let (plan, refusal) = services.recovery.plan(arguments.issue_type, &arguments.target, client_asks).await?;
     let now = services.recovery.look(&arguments.target).await?;
     let well = if now.well { "; its check is ok right now, so there may be nothing to recover" } else { "" };
     let actions: Vec<&str> = plan.runnable().map(|s| s.action.name()).collect();

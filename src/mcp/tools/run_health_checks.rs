@@ -9,7 +9,7 @@ use super::{Answer, Hints, LOOKS, Tool, input, output, parse};
 use crate::{
     flows::{Services, next},
     health::{Report, State},
-    mcp::ToolError,
+    mcp::{Progress, ToolError},
 };
 
 pub(super) const TOOL: Tool = Tool {
@@ -20,7 +20,7 @@ pub(super) const TOOL: Tool = Tool {
     scope: "this host and the services configured for it; each result names its own scope",
     input_schema: input::<Arguments>,
     output_schema: output::<Report>,
-    call: |services, arguments, _caller| call(services, arguments).boxed(),
+    call: |services, arguments, caller| call(services, arguments, caller.progress).boxed(),
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -31,9 +31,10 @@ struct Arguments {
     names: Vec<String>,
 }
 
-async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, ToolError> {
+async fn call(services: &Services, arguments: JsonObject, progress: Progress) -> Result<Answer, ToolError> {
     let arguments: Arguments = parse(arguments)?;
-    let report = services.health.check(&arguments.names).await?;
+    let report =
+        services.health.check_and_tell(&arguments.names, &|ended, all| progress.report(ended, Some(all), format!("{ended} of {all} checks done"))).await?;
     let worst = report.results.iter().filter(|r| !matches!(r.state, State::Ok | State::Skipped)).max_by_key(|r| r.state);
     let named: Vec<String> =
         report.results.iter().filter(|r| !matches!(r.state, State::Ok | State::Skipped)).map(|r| format!("{} {}", r.name, r.state.name())).collect();

@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, Caller, Hints, Tool, input, output, parse, trigger_recovery::WAIT};
+use super::{
+    Answer, Caller, Hints, Tool, input, output, parse,
+    trigger_recovery::{WAIT, telling},
+};
 use crate::{
     flows::{NextCall, Services, next},
     mcp::ToolError,
@@ -35,9 +38,11 @@ struct Arguments {
 async fn call(services: &Services, arguments: JsonObject, caller: Caller) -> Result<Answer, ToolError> {
     let Arguments { operation_id } = parse(arguments)?;
     let who = caller.actor(services);
+    let id = operation_id.clone();
     let recovery = services.recovery.clone();
     // In a task of its own: a client that goes away must not cut off the recording of what was begun.
-    let joined = tokio::spawn(async move { recovery.undo(&operation_id, &who, None, WAIT).await }).await;
+    let undoing = tokio::spawn(async move { recovery.undo(&operation_id, &who, None, WAIT).await });
+    let joined = telling(services, &caller.progress, &id, undoing).await;
     let operation = joined.map_err(|_| ToolError::new("internal", "the undo was cut off", "look at get_recovery before anything else"))??;
     let headline = format!("{}: {} on {}: {}", operation.state.name(), operation.issue_type, operation.target, operation.message);
     let follow = (!operation.state.is_final()).then(|| NextCall::new("get_recovery", json!({ "operation_id": operation.operation_id }), "where it stands"));

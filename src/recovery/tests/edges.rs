@@ -179,7 +179,7 @@ async fn the_loop_does_not_run_what_a_caller_left_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
     // A process died between recording and starting.
-    let plan = bench.recovery.plan(IssueType::ServiceUnavailable, "shop").await.expect("plans").0;
+    let plan = bench.recovery.plan(IssueType::ServiceUnavailable, "shop", false).await.expect("plans").0;
     let left = Operation { state: State::Approved, approved_by: Some("policy auto".to_owned()), plan, ..an_operation() };
     bench.store.create(&left).await.expect("writes");
     *bench.restart.heals_to.lock().expect("no panic") = vital(0);

@@ -27,7 +27,7 @@ async fn an_approval_that_the_store_was_made_to_say_is_none() {
 async fn where_the_policy_is_auto_a_person_is_named_only_by_a_signature() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(folder.path(), Policy::Auto, false);
-    let plan = bench.recovery.plan(IssueType::ServiceUnavailable, "shop").await.expect("plans").0;
+    let plan = bench.recovery.plan(IssueType::ServiceUnavailable, "shop", false).await.expect("plans").0;
     let forged = Operation { state: State::Approved, approved_by: Some("uid 0".to_owned()), idempotency_key: Some("k".to_owned()), plan, ..an_operation() };
     bench.store.create(&forged).await.expect("who can write the store can write this");
     assert_eq!(code(bench.trigger(IssueType::ServiceUnavailable, Some("k")).await), "not_approved");
