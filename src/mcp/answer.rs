@@ -23,6 +23,8 @@ pub struct Answer {
     pub next_calls: Vec<NextCall>,
     /// What goes first when the answer is too long.
     pub cut: CutRules,
+    /// The resource that holds all of it, where there is one that does not have to be kept for it.
+    pub whole_at: Option<String>,
     /// What the client is to ask a person before it repeats the call; then nothing else counts.
     pub ask: Option<Box<InputRequiredResult>>,
 }
@@ -34,12 +36,12 @@ impl Answer {
     /// `internal` when the body is no JSON object, which is a defect.
     pub fn new(headline: impl Into<String>, body: &impl Serialize) -> Result<Self, ToolError> {
         let body = serde_json::to_value(body).map_err(|e| ToolError::new("internal", e.to_string(), "report this defect"))?;
-        Ok(Self { headline: headline.into(), body, text: None, next_calls: Vec::new(), cut: CutRules::default(), ask: None })
+        Ok(Self { headline: headline.into(), body, text: None, next_calls: Vec::new(), cut: CutRules::default(), whole_at: None, ask: None })
     }
 
     /// No answer yet: the client is to ask a person.
     pub fn asking(ask: Box<InputRequiredResult>) -> Self {
-        Self { headline: String::new(), body: Value::Null, text: None, next_calls: Vec::new(), cut: CutRules::default(), ask: Some(ask) }
+        Self { headline: String::new(), body: Value::Null, text: None, next_calls: Vec::new(), cut: CutRules::default(), whole_at: None, ask: Some(ask) }
     }
 
     /// Adds suggestions.
@@ -95,6 +97,7 @@ pub(super) fn finish(services: &Services, scope: &str, answer: Answer, keep: imp
     services.clean(&mut whole);
     let room = services.output_budget_bytes.saturating_sub(ENVELOPE_BYTES);
     let for_structure = room * STRUCTURE_PARTS / PARTS;
+    let keep = |whole: &Value| answer.whole_at.clone().unwrap_or_else(|| keep(whole));
     let size = budget::size(&whole);
     let mut full_result = (size > for_structure.saturating_sub(FULL_RESULT_BYTES)).then(|| keep(&whole));
     let Value::Object(mut object) = whole else { unreachable!("an object stays one") };

@@ -96,7 +96,7 @@ fn p99(served: &Served, calls: usize) -> Duration {
 
 #[test]
 fn half_open_connections_are_reaped_and_slow_nobody_down() {
-    let served = Served::start(&Sandbox::new("[http]\nheader_timeout_seconds = 3\nbody_timeout_seconds = 3\n"), &[]);
+    let served = Served::start(&Sandbox::new("[http]\nheader_timeout_seconds = 6\nbody_timeout_seconds = 6\n"), &[]);
     p99(&served, 500);
     let before = served.open_files();
     let mut figures = Vec::new();
@@ -117,7 +117,7 @@ fn half_open_connections_are_reaped_and_slow_nobody_down() {
         }
         assert!(wait_for(Duration::from_secs(5), || served.open_files() >= before + 450), "they were never there");
         let beside = p99(&served, 2_000);
-        let reaped = wait_for(Duration::from_secs(10), || served.open_files() <= before + 5);
+        let reaped = wait_for(Duration::from_secs(15), || served.open_files() <= before + 5);
         assert!(reaped, "{} files are open, {before} before", served.open_files());
         figures.push((alone, beside));
         if !doubled(&(alone, beside)) {
@@ -166,7 +166,7 @@ fn open_and_drop(served: &Served, sessions: usize) {
 
 #[test]
 fn ten_thousand_sessions_leave_nothing_behind() {
-    let served = Served::start(&Sandbox::new("[http]\nsession_idle_seconds = 1\n"), &[]);
+    let served = Served::start(&Sandbox::new("[http]\nsession_idle_seconds = 1\nmax_sessions = 256\n"), &[]);
     let mut left = Vec::new();
     for _ in 0..2 {
         open_and_drop(&served, 10_000);

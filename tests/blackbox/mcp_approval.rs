@@ -75,7 +75,8 @@ fn answered(client: &McpClient, call: u64) -> Value {
     loop {
         let message = client.receive();
         if message["id"] == call && message.get("method").is_none() {
-            return message["result"]["structuredContent"].clone();
+            let result = &message["result"];
+            return if result["isError"] == true { refusal(result) } else { result["structuredContent"].clone() };
         }
     }
 }

@@ -7,6 +7,8 @@ mod recoveries;
 mod recovery;
 mod reports;
 
+pub(in crate::mcp) use playbooks::uri as playbook;
+
 use std::sync::Arc;
 
 use futures::future::BoxFuture;

@@ -1,6 +1,7 @@
 //! `opsmedic://playbooks/{id}`
 
 use futures::FutureExt as _;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Body, Listed, MARKDOWN, Reading, Resource, SCHEME, ToolError, constant, listed};
 use crate::{flows::Services, mcp::completions::Source, playbook::to_markdown, types::lang::Lang};
@@ -17,6 +18,12 @@ pub(super) const RESOURCE: Resource = Resource {
     topic: constant,
     read: |reading| async move { read(&reading) }.boxed(),
 };
+
+/// Where a playbook is, filled in for a target of the configuration.
+pub(in crate::mcp) fn uri(id: &str, lang: Lang, target: Option<&str>) -> String {
+    let target = target.map(|name| format!("&target={}", utf8_percent_encode(name, NON_ALPHANUMERIC))).unwrap_or_default();
+    format!("{SCHEME}playbooks/{id}?lang={}{target}", lang.pick("en", "zh"))
+}
 
 fn list(services: &Services) -> Vec<Listed> {
     let each = services.playbooks.list(services.lang).into_iter().map(|playbook| {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Answer, LOOKS, Tool, input, output, parse};
 use crate::{
     flows::Services,
-    mcp::ToolError,
+    mcp::{ToolError, resources},
     playbook::{RenderedPlaybook, to_markdown},
     types::lang::Lang,
 };
@@ -44,5 +44,6 @@ async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, Tool
     let playbook = services.playbooks.render(services.playbook_id(&arguments.id), arguments.lang.unwrap_or(services.lang), &facts)?;
     let mut answer = Answer::new(format!("Playbook {}: {}", playbook.id, playbook.title), &playbook)?;
     answer.text = Some(to_markdown(&playbook));
+    answer.whole_at = Some(resources::playbook(&playbook.id, playbook.lang, arguments.target.as_deref()));
     Ok(answer)
 }
