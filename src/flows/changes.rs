@@ -32,9 +32,12 @@ pub enum Topic {
     Health,
 }
 
-/// There are too many watchers.
+/// How many of them one caller may have.
+const MOST_OF_ONE: usize = 1_000;
+
+/// There are too many watchers, of one caller or in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there are {MOST_WATCHERS} subscriptions already")]
+#[error("there are too many subscriptions already: {MOST_OF_ONE} a caller, {MOST_WATCHERS} in all")]
 pub struct Full;
 
 /// What a look saw.
@@ -64,6 +67,7 @@ impl Entry {
 struct Table {
     watched: HashMap<Topic, Entry>,
     polling: bool,
+    of_each: HashMap<String, usize>,
 }
 
 /// Watches the store for whoever asks.
@@ -79,6 +83,25 @@ pub struct Changes {
 pub struct Watcher {
     changed: watch::Receiver<()>,
     _place: OwnedSemaphorePermit,
+    _own: Own,
+}
+
+/// One of a caller's watches.
+struct Own {
+    changes: Arc<Changes>,
+    owner: String,
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let mut table = self.changes.table();
+        if let Some(count) = table.of_each.get_mut(&self.owner) {
+            *count -= 1;
+            if *count == 0 {
+                table.of_each.remove(&self.owner);
+            }
+        }
+    }
 }
 
 impl Watcher {
@@ -97,12 +120,23 @@ impl Changes {
         Arc::new(Self { services, table: Mutex::default(), turn: tokio::sync::Mutex::default(), places: Arc::new(Semaphore::new(MOST_WATCHERS)) })
     }
 
-    /// Watches a topic from now on: what is on record at this moment is no change.
+    fn own(self: &Arc<Self>, owner: &str) -> Result<Own, Full> {
+        let mut table = self.table();
+        let count = table.of_each.entry(owner.to_owned()).or_default();
+        if *count >= MOST_OF_ONE {
+            return Err(Full);
+        }
+        *count += 1;
+        Ok(Own { changes: self.clone(), owner: owner.to_owned() })
+    }
+
+    /// Watches a topic for a caller from now on: what is on record at this moment is no change.
     ///
     /// # Errors
     /// [`Full`].
-    pub async fn watch(self: &Arc<Self>, topic: Topic) -> Result<Watcher, Full> {
+    pub async fn watch(self: &Arc<Self>, topic: Topic, owner: &str) -> Result<Watcher, Full> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Full)?;
+        let own = self.own(owner)?;
         let _turn = self.turn.lock().await;
         let now = look(&self.services, &topic).await;
         let mut table = self.table();
@@ -118,7 +152,7 @@ impl Changes {
             table.polling = true;
             tokio::spawn(self.clone().poll());
         }
-        Ok(Watcher { changed, _place: place })
+        Ok(Watcher { changed, _place: place, _own: own })
     }
 
     /// How many watch.
@@ -214,12 +248,12 @@ mod tests {
         let services = services(folder.path());
         let changes = Changes::new(services.clone());
         services.health.check(&[]).await.expect("checks");
-        let mut first = changes.watch(Topic::Health).await.expect("room");
+        let mut first = changes.watch(Topic::Health, "somebody").await.expect("room");
         assert!(!told(&mut first, 3 * INTERVAL).await, "what was there before is no change");
         services.health.check(&[]).await.expect("checks");
         // A late watcher can read the second report, and is told of none before the third.
-        let mut late = changes.watch(Topic::Health).await.expect("room");
-        let mut recoveries = changes.watch(Topic::Recoveries).await.expect("room");
+        let mut late = changes.watch(Topic::Health, "somebody").await.expect("room");
+        let mut recoveries = changes.watch(Topic::Recoveries, "somebody").await.expect("room");
         assert!(told(&mut first, 3 * INTERVAL).await);
         assert!(!told(&mut first, 3 * INTERVAL).await && !told(&mut late, INTERVAL).await);
         services.health.check(&[]).await.expect("checks");
@@ -232,7 +266,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let services = services(folder.path());
         let changes = Changes::new(services.clone());
-        let watchers = [changes.watch(Topic::Health).await.expect("room"), changes.watch(Topic::Recoveries).await.expect("room")];
+        let watchers = [changes.watch(Topic::Health, "somebody").await.expect("room"), changes.watch(Topic::Recoveries, "somebody").await.expect("room")];
         let state = |changes: &Changes| {
             let table = changes.table();
             (table.watched.len(), table.polling)
@@ -242,7 +276,7 @@ mod tests {
         tokio::time::sleep(3 * INTERVAL).await;
         assert_eq!((changes.watchers(), state(&changes)), (0, (0, false)));
         assert_eq!(Arc::strong_count(&changes), 1, "nothing is left behind");
-        let mut again = changes.watch(Topic::Health).await.expect("room");
+        let mut again = changes.watch(Topic::Health, "somebody").await.expect("room");
         services.health.check(&[]).await.expect("checks");
         assert!(told(&mut again, 3 * INTERVAL).await);
     }

@@ -12,6 +12,7 @@ use super::Services;
 use crate::{
     recovery::{Operation, RecoveryError, State, TriggerRequest, Vital},
     types::{
+        access::Scopes,
         ids::OperationId,
         issue::IssueType,
         sanitise::sanitise_line,
@@ -157,6 +158,7 @@ impl Watcher {
             idempotency_key: None,
             who: self.services.actor("watch", None),
             unattended: true,
+            may: Scopes::all(),
             client_asks: false,
         };
         self.services.recovery.trigger(request, PATIENCE).await

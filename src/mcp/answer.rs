@@ -81,6 +81,8 @@ pub(super) struct Common {
     full_result: Option<String>,
 }
 
+/// The longest message of an error: escaped twice it still fits the smallest budget.
+const MESSAGE_BYTES: usize = 600;
 /// What naming the whole result takes.
 const FULL_RESULT_BYTES: usize = 100;
 
@@ -124,7 +126,7 @@ pub(super) fn finish(services: &Services, scope: &str, answer: Answer, keep: imp
 
 /// An error as JSON, which people, models and programs can read.
 pub(super) fn finish_error(services: &Services, error: &ToolError) -> String {
-    let mut value = json!({ "code": error.code, "message": bound::cut(&error.message, 2_000), "hint": error.hint, "host": services.host });
+    let mut value = json!({ "code": error.code, "message": bound::cut(&error.message, MESSAGE_BYTES), "hint": error.hint, "host": services.host });
     services.clean(&mut value);
     format!("{value:#}")
 }

@@ -12,7 +12,7 @@ use rmcp::{
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::{Hub, ToolError, kept::Kept};
+use super::{Hub, ToolError, kept::Kept, lanes::Lane};
 use crate::flows::{Services, changes::Changes};
 
 /// The longest that an answer may take; a store that is being written answers within seconds.
@@ -60,7 +60,7 @@ pub(super) fn refusal(services: &Services, error: &ToolError) -> ErrorData {
 /// Does the work in the lane of calls, with a deadline, and answers for a defect too.
 pub(super) async fn answer<T>(hub: &Hub, context: &RequestContext<RoleServer>, work: impl Future<Output = Result<T, ToolError>>) -> Result<T, ErrorData> {
     let work = AssertUnwindSafe(async {
-        let _place = hub.lanes.enter(false).await?;
+        let _place = hub.lanes.enter(Lane::Calls).await?;
         work.await
     })
     .catch_unwind();

@@ -1,4 +1,5 @@
-//! How many calls run at once. Reading logs keeps to a lane of its own, so that it never keeps a health check or a recovery waiting.
+//! How many calls run at once. Reading logs keeps to a lane of its own, and so do calls that wait for an operation's end and do nothing meanwhile,
+//! so that they never keep a health check or a recovery waiting.
 
 use std::sync::{
     Arc,
@@ -20,13 +21,24 @@ pub struct Limits {
     pub log_calls: usize,
 }
 
+/// What kind of call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Ordinary ones.
+    Calls,
+    /// Those that read logs.
+    Logs,
+    /// Those that wait for what another call began.
+    Waiting,
+}
+
 /// A lane: room for some, a queue for some more, and a fast answer for the rest.
-struct Lane {
+struct Room {
     room: Semaphore,
     places: Semaphore,
 }
 
-impl Lane {
+impl Room {
     fn new(room: usize, queue: usize) -> Self {
         Self { room: Semaphore::new(room), places: Semaphore::new(room.saturating_add(queue)) }
     }
@@ -41,8 +53,9 @@ impl Lane {
 
 /// The lanes of a server, over all its transports.
 pub(super) struct Lanes {
-    calls: Lane,
-    logs: Lane,
+    calls: Room,
+    logs: Room,
+    waiting: Room,
     running: AtomicUsize,
     ended: Notify,
 }
@@ -67,8 +80,9 @@ pub(super) struct Place<'l> {
 impl Lanes {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self {
-            calls: Lane::new(limits.calls, limits.queue),
-            logs: Lane::new(limits.log_calls, limits.queue),
+            calls: Room::new(limits.calls, limits.queue),
+            logs: Room::new(limits.log_calls, limits.queue),
+            waiting: Room::new(limits.calls.saturating_add(limits.queue), 0),
             running: AtomicUsize::new(0),
             ended: Notify::new(),
         })
@@ -78,8 +92,12 @@ impl Lanes {
     ///
     /// # Errors
     /// `busy` when even the queue is full.
-    pub(super) async fn enter(&self, reads_logs: bool) -> Result<Place<'_>, ToolError> {
-        let lane = if reads_logs { &self.logs } else { &self.calls };
+    pub(super) async fn enter(&self, lane: Lane) -> Result<Place<'_>, ToolError> {
+        let lane = match lane {
+            Lane::Calls => &self.calls,
+            Lane::Logs => &self.logs,
+            Lane::Waiting => &self.waiting,
+        };
         self.running.fetch_add(1, Ordering::SeqCst);
         let counted = Counted(self);
         Ok(Place { _held: lane.enter().await?, _counted: counted })
@@ -106,12 +124,12 @@ mod tests {
     #[tokio::test]
     async fn a_full_lane_answers_at_once_and_leaves_the_other_alone() {
         let lanes = Lanes::new(Limits { calls: 1, queue: 1, log_calls: 1 });
-        let reading = lanes.enter(true).await.expect("room");
+        let reading = lanes.enter(Lane::Logs).await.expect("room");
         let for_queue = lanes.clone();
-        let queued = tokio::spawn(async move { for_queue.enter(true).await.map(drop) });
+        let queued = tokio::spawn(async move { for_queue.enter(Lane::Logs).await.map(drop) });
         tokio::time::sleep(Duration::from_millis(20)).await;
-        assert_eq!(lanes.enter(true).await.err().map(|e| e.code), Some("busy"));
-        assert!(lanes.enter(false).await.is_ok(), "the other lane is free");
+        assert_eq!(lanes.enter(Lane::Logs).await.err().map(|e| e.code), Some("busy"));
+        assert!(lanes.enter(Lane::Calls).await.is_ok(), "the other lane is free");
         assert!(tokio::time::timeout(Duration::from_millis(20), lanes.quiet()).await.is_err(), "a call runs");
         drop(reading);
         assert!(queued.await.expect("no panic").is_ok(), "the queue moves up");
@@ -121,10 +139,10 @@ mod tests {
     #[tokio::test]
     async fn who_gives_up_waiting_leaves_the_queue() {
         let lanes = Lanes::new(Limits { calls: 1, queue: 1, log_calls: 1 });
-        let running = lanes.enter(false).await.expect("room");
-        assert!(tokio::time::timeout(Duration::from_millis(10), lanes.enter(false)).await.is_err(), "waits");
+        let running = lanes.enter(Lane::Calls).await.expect("room");
+        assert!(tokio::time::timeout(Duration::from_millis(10), lanes.enter(Lane::Calls)).await.is_err(), "waits");
         drop(running);
         tokio::time::timeout(Duration::from_secs(1), lanes.quiet()).await.expect("nobody is counted who left");
-        assert!(lanes.enter(false).await.is_ok());
+        assert!(lanes.enter(Lane::Calls).await.is_ok());
     }
 }

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::{
     Hub, ToolError, Transport,
-    tools::{self, Caller, Tool},
+    tools::{self, Caller, Tool, trigger_recovery, undo_recovery},
 };
 use crate::{
     flows::Services,
@@ -76,16 +76,17 @@ async fn needed(services: &Services, tool: &Tool, arguments: Option<&JsonObject>
     }
 }
 
+/// Read as the tool itself reads it: what does not fit there is refused there.
 fn to_trigger(services: &Services, arguments: Option<&JsonObject>) -> Needed {
-    let issue = text(arguments, "issue_type").and_then(|issue| issue.parse::<IssueType>().ok());
-    let target = text(arguments, "target").and_then(|target| services.recovery.target(target).ok());
-    let (Some(issue), Some(target)) = (issue, target) else { return to_do([]) };
-    let strategy = services.recovery.settings().strategy(issue);
-    to_do(strategy.into_iter().filter(|action| target.actuators.contains_key(action)))
+    let wanted = trigger_recovery::wanted(arguments.cloned().unwrap_or_default());
+    match wanted.map(|(issue, target)| services.recovery.may_come_to(issue, &target)) {
+        Some(Ok(actions)) => to_do(actions),
+        _ => to_do([]),
+    }
 }
 
 async fn to_undo(services: &Services, arguments: Option<&JsonObject>) -> Needed {
-    let Some(id) = text(arguments, "operation_id").and_then(|id| id.parse::<OperationId>().ok()) else { return to_do([]) };
+    let Some(id) = undo_recovery::wanted(arguments.cloned().unwrap_or_default()) else { return to_do([]) };
     match services.recovery.get(&id).await {
         Ok(operation) => to_do(undone(&operation)),
         Err(RecoveryError::UnknownOperation(_)) => to_do([]),
@@ -129,6 +130,7 @@ async fn record(services: &Services, who: Actor, tool: &Tool, arguments: Option<
                 idempotency_key: None,
                 who,
                 unattended: false,
+                may: Scopes::default(),
                 client_asks: false,
             };
             services.recovery.audit_refusal(&request, refusal).await;

@@ -1,6 +1,6 @@
 //! The protocol handler: lists and calls the tools. A panic, a time-out or a cancelled call still gets its answer.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, task::Poll, time::Duration};
 
 use futures::FutureExt as _;
 use rmcp::{
@@ -29,7 +29,10 @@ use super::{
     tasks::Tasks,
     tools::{self, Tool as Kind},
 };
-use crate::{flows::Services, types::access::Principal};
+use crate::{
+    flows::Services,
+    types::access::{Principal, Scope},
+};
 
 /// The longest that any call may take, a person's answer included; every tool ends long before by its own deadlines.
 const DEADLINE: Duration = Duration::from_secs(180);
@@ -46,6 +49,9 @@ const KNOWN_METHODS: &[&str] = &[
     "prompts/list",
     "prompts/get",
     "completion/complete",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
     "initialize",
     "ping",
 ];
@@ -138,6 +144,19 @@ impl Server {
         proven.cloned().unwrap_or_else(|| self.transport.unproven())
     }
 
+    /// The name of a caller who may look.
+    ///
+    /// # Errors
+    /// Who may not; HTTP says so before, where it can read the message.
+    fn may_read(&self, context: &RequestContext<RoleServer>) -> Result<String, ErrorData> {
+        let principal = self.principal(context);
+        if principal.scopes.allow(&Scope::read()) {
+            return Ok(principal.name);
+        }
+        let data = serde_json::json!({ "code": "insufficient_scope", "hint": "use a token with the scope read" });
+        Err(ErrorData::invalid_request("the scope read is needed", Some(data)))
+    }
+
     fn error(&self, error: &ToolError) -> CallToolResult {
         // As text only: clients hold whatever is structured against the schema of the tool's answer, an error too, and show that it does not fit.
         CallToolResult::error(vec![ContentBlock::text(answer::finish_error(&self.services, error))])
@@ -166,8 +185,16 @@ impl Server {
         };
         let call = AssertUnwindSafe(pump.beside(async {
             super::permit::check(&self.services, &caller, tool, request.arguments.as_ref()).await?;
-            let _place = self.hub.lanes.enter(tool.reads_logs()).await?;
-            (tool.call)(&self.services, request.arguments.unwrap_or_default(), caller).await
+            // Who may have to ask a person must not become a task while it waits for its turn; the tool itself says how long after.
+            let waiting = (!tool.hints.read_only).then(|| running.hold());
+            let _place = self.hub.lanes.enter(tool.lane()).await?;
+            let mut call = (tool.call)(&self.services, request.arguments.unwrap_or_default(), caller);
+            let first = futures::poll!(&mut call);
+            drop(waiting);
+            match first {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => call.await,
+            }
         }))
         .catch_unwind();
         let ended = tokio::select! {
@@ -269,6 +296,7 @@ impl ServerHandler for Server {
     }
 
     async fn list_resources(&self, request: Option<PaginatedRequestParams>, context: RequestContext<RoleServer>) -> Result<ListResourcesResult, ErrorData> {
+        self.may_read(&context)?;
         resources::list(&self.hub, request, &context)
     }
 
@@ -277,14 +305,17 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        self.may_read(&context)?;
         resources::templates(request, &context)
     }
 
     async fn read_resource(&self, request: ReadResourceRequestParams, context: RequestContext<RoleServer>) -> Result<ReadResourceResponse, ErrorData> {
+        self.may_read(&context)?;
         resources::read(&self.hub, &self.principal(&context).name, &request.uri, &context).await.map(Into::into)
     }
 
     async fn subscribe(&self, request: SubscribeRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.may_read(&context)?;
         subscriptions::subscribe(&self.hub, &self.subscriptions, &self.principal(&context).name, request.uri, &context).await
     }
 
@@ -298,19 +329,22 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        subscriptions::listen(&self.hub, context).await
+        let owner = self.may_read(context.request_context())?;
+        subscriptions::listen(&self.hub, &owner, context).await
     }
 
     async fn list_prompts(&self, request: Option<PaginatedRequestParams>, context: RequestContext<RoleServer>) -> Result<ListPromptsResult, ErrorData> {
+        self.may_read(&context)?;
         prompts::list(&self.hub, request, &context)
     }
 
     async fn get_prompt(&self, request: GetPromptRequestParams, context: RequestContext<RoleServer>) -> Result<GetPromptResponse, ErrorData> {
+        self.may_read(&context)?;
         content::answer(&self.hub, &context, prompts::get(&self.hub, request)).await.map(Into::into)
     }
 
     async fn complete(&self, request: CompleteRequestParams, context: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
-        let owner = self.principal(&context).name;
+        let owner = self.may_read(&context)?;
         content::answer(&self.hub, &context, completions::complete(&self.hub, &owner, request)).await
     }
 

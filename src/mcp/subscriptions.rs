@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use futures::{StreamExt as _, stream};
@@ -19,7 +19,7 @@ use super::{
     Hub, ToolError, content,
     resources::{self, Reading},
 };
-use crate::flows::changes::{Changes, Full, Topic, Watcher};
+use crate::flows::changes::{Full, Topic, Watcher};
 
 /// How many resources a session, or a listener, may be told about.
 const MOST_EACH: usize = 100;
@@ -73,7 +73,7 @@ pub(super) async fn subscribe(hub: &Hub, session: &OfSession, owner: &str, uri: 
         }
         // A resource that stays as it is can be subscribed to; there is nothing to tell about it.
         let Some(topic) = topic else { return Ok(()) };
-        let watcher = hub.content.changes.watch(topic).await?;
+        let watcher = hub.content.changes.watch(topic, owner).await?;
         let mut by_uri = session.by_uri();
         if by_uri.len() >= MOST_EACH && !by_uri.contains_key(&uri) {
             return Err(full(format!("this session has {MOST_EACH} subscriptions")));
@@ -116,11 +116,11 @@ pub(super) fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
 }
 
 /// `subscriptions/listen`, until the client goes.
-pub(super) async fn listen(hub: &Hub, context: SubscriptionContext) -> Result<(), ErrorData> {
+pub(super) async fn listen(hub: &Hub, owner: &str, context: SubscriptionContext) -> Result<(), ErrorData> {
     let refused = |error: ToolError| content::refusal(&hub.services, &error);
     let busy = || ToolError::new("busy", "too many clients are listening", "look with resources/read, or try again later");
     let _place = hub.content.listening.try_acquire().map_err(|_| refused(busy()))?;
-    let updates = updates(&hub.content.changes, context.accepted()).await.map_err(|error| refused(error.into()))?;
+    let updates = updates(hub, owner, context.accepted()).await.map_err(|error| refused(error.into()))?;
     let mut updates = std::pin::pin!(updates);
     loop {
         tokio::select! {
@@ -134,11 +134,17 @@ pub(super) async fn listen(hub: &Hub, context: SubscriptionContext) -> Result<()
 }
 
 /// The uris of what changes, as it changes; goes on for ever, also where nothing can change.
-async fn updates(changes: &Arc<Changes>, accepted: &SubscriptionFilter) -> Result<impl futures::Stream<Item = String> + use<>, Full> {
+async fn updates(hub: &Hub, owner: &str, accepted: &SubscriptionFilter) -> Result<impl futures::Stream<Item = String> + use<>, Full> {
     let mut each = vec![stream::pending().boxed()];
     for uri in accepted.resource_subscriptions.iter().flatten() {
         let Some(topic) = topic(uri) else { continue };
-        let watcher = changes.watch(topic).await?;
+        // An operation that is not there yet will never be: its name was made up.
+        if let Topic::Operation(id) = &topic
+            && hub.services.recovery.get(id).await.is_err()
+        {
+            continue;
+        }
+        let watcher = hub.content.changes.watch(topic, owner).await?;
         let uri = uri.clone();
         each.push(
             stream::unfold((watcher, uri), |(mut watcher, uri)| async {

@@ -5,12 +5,14 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Actor, AuditEvent, ElicitationApproves, JournalError, Lease, Operation, OperationFilter, Outcome, Plan, Recovery, RecoveryError, Risk, State, Target,
+    Action, Actor, AuditEvent, ElicitationApproves, JournalError, Lease, Operation, OperationFilter, Outcome, Plan, Recovery, RecoveryError, Risk, State,
+    Target,
     engine::LEASE,
     guard::{self, Situation},
     run::{HEARTBEAT, Task},
 };
 use crate::types::{
+    access::{Scope, Scopes},
     ids::OperationId,
     issue::IssueType,
     moment::Moment,
@@ -46,6 +48,8 @@ pub struct TriggerRequest {
     pub idempotency_key: Option<String>,
     /// Who asks.
     pub who: Actor,
+    /// What they may do.
+    pub may: Scopes,
     /// Whether nobody asks but the self-healing loop.
     pub unattended: bool,
     /// Whether the caller's client can ask a person, so that an operation may wait for that even where no approver is configured.
@@ -78,12 +82,32 @@ impl Recovery {
         }
     }
 
+    /// The actions that a recovery may come to by the configuration: those of the strategy that the target has a way to do.
+    ///
+    /// # Errors
+    /// A name that is not in the inventory.
+    pub fn may_come_to(&self, issue: IssueType, target: &str) -> Result<Vec<Action>, RecoveryError> {
+        let target = self.target(target)?;
+        Ok(self.settings().strategy(issue).into_iter().filter(|action| target.actuators.contains_key(action)).collect())
+    }
+
+    /// Held here, whatever a face has looked at before.
+    pub(super) fn permitted(&self, request: &TriggerRequest) -> Result<(), RecoveryError> {
+        let needed = self.may_come_to(request.issue_type, &request.target)?.into_iter().map(|action| Scope::recover(action.name()));
+        let needed: Vec<Scope> = needed.collect();
+        if request.may.act() && needed.iter().all(|scope| request.may.allow(scope)) {
+            return Ok(());
+        }
+        Err(RecoveryError::NotPermitted { known: true, scopes: needed })
+    }
+
     async fn join_or_begin(&self, request: &TriggerRequest) -> Result<Operation, RecoveryError> {
         if self.parts.read_only {
             return Err(RecoveryError::ReadOnly);
         }
         let target = self.target(&request.target)?.clone();
         check_input(request)?;
+        self.permitted(request)?;
         let key = request.idempotency_key.as_deref().map(|key| request.who.own_key(key));
         let known = match &key {
             Some(key) => self.parts.journal.by_key(key).await?,

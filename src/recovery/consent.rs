@@ -87,6 +87,7 @@ impl Recovery {
             return Err(RecoveryError::ReadOnly);
         }
         let target = self.target(&request.target)?.clone();
+        self.permitted(request)?;
         let mut operation = self.parts.journal.get(id).await?.ok_or_else(|| RecoveryError::UnknownOperation(id.clone()))?;
         // Somebody else's is as if it were not there.
         if !request.may_join(&operation) {

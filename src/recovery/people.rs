@@ -143,7 +143,7 @@ impl Recovery {
 
     /// The same refusal of the same undo once a minute, and all of operations that there are not as one.
     pub async fn audit_undo_refusal(&self, id: &OperationId, who: &Actor, refusal: &RecoveryError) {
-        let known = if matches!(refusal, RecoveryError::UnknownOperation(_)) { String::new() } else { id.to_string() };
+        let known = if self.get(id).await.is_ok() { id.to_string() } else { String::new() };
         if self.refused_lately((format!("{who} {known}"), "undo", refusal.code()), REFUSED_AGAIN) {
             return;
         }

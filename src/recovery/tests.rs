@@ -267,6 +267,7 @@ fn request(issue: IssueType, key: Option<&str>) -> TriggerRequest {
         idempotency_key: key.map(str::to_owned),
         who: Actor::default(),
         unattended: false,
+        may: crate::types::access::Scopes::all(),
         client_asks: false,
     }
 }

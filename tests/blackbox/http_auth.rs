@@ -207,6 +207,77 @@ fn who_may_acts_and_takes_back_what_their_scope_covers_and_is_on_record() {
 }
 
 #[test]
+fn an_argument_in_another_form_needs_the_same_scopes() {
+    let front = Front::with_tokens("");
+    let served = Served::start(&front.sandbox, &[]);
+    let rolling = bearer("roller");
+    // As a map, which serde takes for the name of an issue type just as well.
+    let arguments = json!({"issue_type": {"service_unavailable": null}, "target": "shop", "reason": "x"});
+    let params = json!({"name": "trigger_recovery", "arguments": arguments});
+    let headers = [("Authorization", rolling.as_str())];
+    let modern = served.modern(&headers, "tools/call", params.clone());
+    let session = served.session(&headers).request("tools/call", params.clone());
+    for reply in [modern, session] {
+        assert!(refused(&reply).is_some_and(|scopes| scopes.contains("recover:restart_service")), "{reply:?}");
+    }
+    assert!(!front.backend.received().iter().any(|r| r.line.starts_with("POST")), "{:?}", front.backend.received());
+}
+
+#[test]
+fn without_the_scope_to_look_nothing_is_read_however_it_is_asked_for() {
+    let front = Front::with_tokens("");
+    let served = Served::start(&front.sandbox, &[]);
+    let nobody = bearer("nobody");
+    let headers = [("Authorization", nobody.as_str())];
+    // The name of another type is nothing to the handler, and hides the message from the first look.
+    let asked = [
+        ("resources/read", json!({"uri": "opsmedic://inventory", "name": 5})),
+        ("resources/list", json!({"name": 5})),
+        ("resources/templates/list", json!({"name": 5})),
+        ("prompts/list", json!({"name": 5})),
+        (
+            "completion/complete",
+            json!({"name": 5, "ref": {"type": "ref/resource", "uri": "opsmedic://playbooks/{id}"}, "argument": {"name": "id", "value": ""}}),
+        ),
+    ];
+    for (method, params) in asked {
+        let reply = served.session(&headers).request(method, params.clone());
+        let told = reply.status == 403 || reply.messages().pop().is_some_and(|message| message["error"]["data"]["code"] == "insufficient_scope");
+        assert!(told, "{method}: {reply:?}");
+        assert!(!reply.body.contains("shop"), "{method}: {reply:?}");
+    }
+}
+
+#[test]
+fn callers_whose_names_look_like_secrets_are_still_two() {
+    let front = Front::with_tokens("");
+    let names = ["AKIAIOSFODNN7EXAMPLA", "AKIAIOSFODNN7EXAMPLB"];
+    front.replace_tokens(&names.map(|name| entry(name, &["read", "recover:*"])).concat());
+    let served = Served::start(&front.sandbox, &[]);
+    let act = |name: &str| {
+        let header = bearer(name);
+        let arguments = json!({"issue_type": "service_unavailable", "target": "shop", "reason": "x", "idempotency_key": "same"});
+        served.call(&[("Authorization", &header)], "trigger_recovery", &arguments)["structuredContent"]["operation_id"].clone()
+    };
+    let (first, again, other) = (act(names[0]), act(names[0]), act(names[1]));
+    assert!(first.is_string() && first == again, "{first} {again}");
+    assert_ne!(first, other, "a key is its caller's own");
+}
+
+#[test]
+fn made_up_operations_fill_no_record() {
+    let front = Front::with_tokens("");
+    let served = Served::start(&front.sandbox, &[]);
+    let reader = bearer("reader");
+    for number in 0..30 {
+        let id = format!("op_{number:032x}");
+        served.modern(&[("Authorization", &reader)], "tools/call", json!({"name": "undo_recovery", "arguments": {"operation_id": id}}));
+    }
+    let lines = front.sandbox.opsmedic(["audit", "show", "--json"]).expect_code(0).stdout;
+    assert_eq!(lines.matches("\"refused\"").count(), 1, "{lines}");
+}
+
+#[test]
 fn a_bad_credential_is_refused_with_a_challenge_before_the_body_is_there() {
     let front = Front::with_tokens("resource = \"https://ops.example.com/mcp\"\nmax_failures_per_minute = 1000");
     let served = Served::start(&front.sandbox, &[]);

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     flows::Services,
     recovery::{JournalError, Operation, OperationFilter, Plan, RecoveryError, State, TriggerRequest},
-    types::{ids::OperationId, issue::IssueType, sanitise::sanitise_line, target::TargetName},
+    types::{access::Scopes, ids::OperationId, issue::IssueType, sanitise::sanitise_line, target::TargetName},
 };
 
 mod person;
@@ -151,8 +151,16 @@ pub(super) async fn run(command: RecoverCommand, services: &Services, out: &mut 
         RecoverCommand::Plan(subject) => plan(&subject, services, out).await,
         RecoverCommand::Run { subject, reason, idempotency_key } => {
             let who = services.actor(VIA, None);
-            let request =
-                TriggerRequest { issue_type: subject.issue_type, target: subject.target, reason, idempotency_key, who, unattended: false, client_asks: false };
+            let request = TriggerRequest {
+                issue_type: subject.issue_type,
+                target: subject.target,
+                reason,
+                idempotency_key,
+                who,
+                may: Scopes::all(),
+                unattended: false,
+                client_asks: false,
+            };
             watched(services, services.recovery.trigger(request, PATIENCE), State::Succeeded, out).await
         }
         RecoverCommand::Passphrase(passphrase) => make_key(&passphrase, out),

@@ -13,7 +13,10 @@ use super::{
 use crate::{
     ports::Ports,
     recovery::Action,
-    types::access::{Principal, Scope, Scopes},
+    types::{
+        access::{Principal, Scope, Scopes},
+        sanitise::sanitise_line,
+    },
 };
 
 /// Clocks may differ by so much, seconds.
@@ -90,7 +93,7 @@ impl Jwt {
         if claims.iss != self.issuer {
             return Err(Refused::Invalid("the token is of another issuer"));
         }
-        let subject_fits = !claims.sub.is_empty() && claims.sub.len() <= MAX_SUBJECT && !claims.sub.chars().any(|c| c.is_control());
+        let subject_fits = !claims.sub.is_empty() && claims.sub.len() <= MAX_SUBJECT && sanitise_line(&claims.sub) == claims.sub;
         if !subject_fits {
             return Err(Refused::Invalid("the token's subject cannot be used"));
         }

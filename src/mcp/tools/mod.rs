@@ -6,8 +6,8 @@ mod get_playbook;
 mod get_recovery;
 mod plan_recovery;
 mod run_health_checks;
-mod trigger_recovery;
-mod undo_recovery;
+pub(super) mod trigger_recovery;
+pub(super) mod undo_recovery;
 
 use futures::future::BoxFuture;
 use rmcp::model::JsonObject;
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 pub use super::answer::Answer;
-use super::{Person, Progress, ToolError, Transport, schema};
+use super::{Person, Progress, ToolError, Transport, lanes::Lane, schema};
 use crate::{flows::Services, recovery::Actor, types::access::Principal};
 
 /// Every tool, in the order in which lists show them.
@@ -68,9 +68,13 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// Whether it belongs to the lane of those that read logs.
-    pub(super) fn reads_logs(&self) -> bool {
-        self.name == analyze_logs::TOOL.name
+    /// The lane that its calls keep to.
+    pub(super) fn lane(&self) -> Lane {
+        match self.name {
+            name if name == analyze_logs::TOOL.name => Lane::Logs,
+            name if name == get_recovery::TOOL.name => Lane::Waiting,
+            _ => Lane::Calls,
+        }
     }
 }
 
@@ -100,7 +104,7 @@ impl Caller {
 
 /// Who acts over a transport, for the record.
 pub(super) fn actor(services: &Services, via: Transport, principal: &Principal, client: Option<String>) -> Actor {
-    let principal = (via != Transport::Stdio).then(|| services.clean_text(&principal.name));
+    let principal = (via != Transport::Stdio).then(|| principal.name.clone());
     Actor { principal, ..services.actor(via.name(), client) }
 }
 

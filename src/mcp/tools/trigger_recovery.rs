@@ -48,12 +48,18 @@ struct Arguments {
     idempotency_key: Option<String>,
 }
 
+/// What is to be mended, and on which target, if the arguments are any that this tool takes.
+pub(in crate::mcp) fn wanted(arguments: JsonObject) -> Option<(IssueType, String)> {
+    parse::<Arguments>(arguments).ok().map(|arguments| (arguments.issue_type, arguments.target))
+}
+
 async fn call(services: &Services, arguments: JsonObject, caller: Caller) -> Result<Answer, ToolError> {
     let Arguments { issue_type, target, reason, idempotency_key } = parse(arguments)?;
     let held = caller.person.hold();
     let who = caller.actor(services);
     let client_asks = caller.person.reachable();
-    let request = TriggerRequest { issue_type, target, reason, idempotency_key, who: who.clone(), unattended: false, client_asks };
+    let request =
+        TriggerRequest { issue_type, target, reason, idempotency_key, who: who.clone(), may: caller.principal.scopes.clone(), unattended: false, client_asks };
     let (asked, stands) = match caller.person.reply(&who)? {
         Some(reply) => (reply, None),
         None => {

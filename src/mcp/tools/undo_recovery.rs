@@ -35,6 +35,11 @@ struct Arguments {
     operation_id: OperationId,
 }
 
+/// What is to be taken back, if the arguments are any that this tool takes.
+pub(in crate::mcp) fn wanted(arguments: JsonObject) -> Option<OperationId> {
+    parse::<Arguments>(arguments).ok().map(|arguments| arguments.operation_id)
+}
+
 async fn call(services: &Services, arguments: JsonObject, caller: Caller) -> Result<Answer, ToolError> {
     let Arguments { operation_id } = parse(arguments)?;
     let who = caller.actor(services);
