@@ -126,6 +126,29 @@ fn header(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect::<String>().trim().to_owned()
 }
 
+/// What is wrong about revisions, which the protocol's crate answers: everything that it says.
+fn strange_revisions(served: &Served, auth: (&str, &str), words: &str) -> Vec<Value> {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": words,
+        "io.modelcontextprotocol/clientInfo": {"name": words, "version": words},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let initialize = json!({"protocolVersion": words, "capabilities": {}, "clientInfo": {"name": words, "version": words}});
+    let modern = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}});
+    let older = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize});
+    let word = header(words);
+    let versions = [MODERN, "2025-11-25", word.as_str()];
+    let mut heard = Vec::new();
+    for (message, method) in [(&modern, "tools/list"), (&older, "initialize"), (&modern, word.as_str())] {
+        for version in versions {
+            heard.extend(said(&served.post(&[auth, ("Mcp-Protocol-Version", version), ("Mcp-Method", method), ("Mcp-Name", &word)], message)));
+            heard.extend(said(&served.post(&[auth, ("Mcp-Protocol-Version", version)], message)));
+        }
+        heard.extend(said(&served.post(&[auth], message)));
+    }
+    heard
+}
+
 /// Says what a client may say, and keeps all that comes back.
 struct Walk<'t> {
     client: &'t mut dyn Talk,
@@ -319,6 +342,7 @@ impl Planted {
         walk(&mut served.session(&auth), "session");
         walk(&mut Modern(&served, bearer.clone()), "modern");
         walk(&mut SseClient::open(&served, &auth), "sse");
+        heard.extend(strange_revisions(&served, auth[0], words));
         for path in ["/metrics", "/healthz", "/canary-b14x", "/mcp?token=canary-b14x", "/messages?sessionId=canary-b14x"] {
             beside += &format!("{:?}", served.request("GET", path, &auth, ""));
             beside += &format!("{:?}", served.request("POST", path, &[("Authorization", "Bearer canary-b14x")], "{}"));
