@@ -44,6 +44,7 @@ pub fn build(config: Config, options: Options) -> anyhow::Result<Built> {
     let ports = Ports::real();
     let serving = Serving { http: config.http.clone(), outside: crate::http::Outside(ports.clone()), limits };
     let redactor = Arc::new(Redactor::with_secrets(&config.secrets()));
+    crate::telemetry::keep_out(redactor.clone());
     let store = Arc::new(Store::at(config.store_path));
     let checks = config.health.into_iter().map(|entry| NamedCheck { name: entry.name, check: entry.check }).collect();
     let mut health = Health::new(checks, ports.clone(), config.host.clone(), Some(store.clone()));

@@ -48,7 +48,7 @@ async fn run(cli: Cli, env: &Env) -> Outcome {
 #[expect(clippy::print_stderr, reason = "the one place that tells a person why there is no answer")]
 fn fail(failure: &Failure) -> ExitCode {
     if !failure.message.is_empty() {
-        eprintln!("opsmedic: {}", failure.message);
+        eprintln!("opsmedic: {}", telemetry::cleaned(&failure.message));
     }
     ExitCode::from(failure.exit as u8)
 }

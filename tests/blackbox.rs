@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "blackbox/canaries.rs"]
+mod canaries;
 #[path = "blackbox/cli.rs"]
 mod cli;
 #[path = "blackbox/clients.rs"]

@@ -69,7 +69,7 @@ impl Services {
 
     /// Who acts through this process.
     pub fn actor(&self, via: &str, client: Option<String>) -> Actor {
-        let untrusted_client = client.map(|name| self.clean_text(&bound::cut(&name, 100)));
+        let untrusted_client = client.map(|name| bound::cut(&self.clean_text(&name), 100));
         Actor { via: via.to_owned(), os_user: process::os_user(), principal: None, untrusted_client }
     }
 

@@ -174,7 +174,7 @@ pub fn select(all: &[NamedCheck], names: &[String]) -> Result<Vec<NamedCheck>, H
 fn unknown_check(all: &[NamedCheck], given: &str) -> HealthError {
     let known: Vec<String> = all.iter().map(|c| c.name.clone()).collect();
     let nearest = suggest::nearest(given, known.iter().map(String::as_str)).map(str::to_owned);
-    HealthError::UnknownCheck { given: sanitise_line(&bound::cut(given, 64)).into_owned(), known, nearest }
+    HealthError::UnknownCheck { given: bound::cut(&sanitise_line(&Redactor::default().redact(given)), 64), known, nearest }
 }
 
 async fn one(name: String, check: &dyn Check, ports: &Ports, host: String) -> CheckResult {

@@ -126,7 +126,8 @@ pub(super) fn finish(services: &Services, scope: &str, answer: Answer, keep: imp
 
 /// An error as JSON, which people, models and programs can read.
 pub(super) fn finish_error(services: &Services, error: &ToolError) -> String {
-    let mut value = json!({ "code": error.code, "message": bound::cut(&error.message, MESSAGE_BYTES), "hint": error.hint, "host": services.host });
+    let message = bound::cut(&services.clean_text(&error.message), MESSAGE_BYTES);
+    let mut value = json!({ "code": error.code, "message": message, "hint": error.hint, "host": services.host });
     services.clean(&mut value);
     format!("{value:#}")
 }

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::shape;
+use super::{error::clean_error, shape};
 
 /// The longest line in bytes, the same as the largest body that HTTP takes by default.
 const MOST_BYTES: usize = 1 << 20;
@@ -111,8 +111,9 @@ async fn write(mut output: impl AsyncWrite + Unpin, mut waiting: mpsc::Receiver<
 impl<R: AsyncRead + Unpin + Send> Transport<RoleServer> for Lines<R> {
     type Error = io::Error;
 
-    fn send(&mut self, message: TxJsonRpcMessage<RoleServer>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+    fn send(&mut self, mut message: TxJsonRpcMessage<RoleServer>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
         let output = self.output.clone();
+        clean_error(&mut message);
         async move { output.send(line_of(&message)).await.map_err(|_| io::ErrorKind::BrokenPipe.into()) }
     }
 

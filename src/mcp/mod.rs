@@ -48,7 +48,7 @@ pub use progress::Progress;
 pub use running::Hold;
 pub use server::{Hub, Server, Transport, describe};
 pub use sessions::Sessions;
-pub use stdio::serve;
+pub use stdio::{serve, serve_over};
 
 /// Every route on which MCP is spoken, for the handler of each transport. `cut` ends every stream.
 pub fn routes<H: ServerHandler + Clone>(handler: impl Fn(Transport) -> H, sessions: &Arc<Sessions>, cut: &CancellationToken) -> Router {

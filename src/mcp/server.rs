@@ -14,6 +14,7 @@ use rmcp::{
     service::{RequestContext, SubscriptionContext},
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Person, Progress, ToolError,
@@ -183,7 +184,7 @@ impl Server {
             person: Person::of(&self.hub.approvals, &self.services, context, &mut request, running),
             progress: Progress::of(running, followed || pump.wanted()),
         };
-        let call = AssertUnwindSafe(pump.beside(async {
+        let call = pump.beside(async {
             super::permit::check(&self.services, &caller, tool, request.arguments.as_ref()).await?;
             // Who may have to ask a person must not become a task while it waits for its turn; the tool itself says how long after.
             let waiting = (!tool.hints.read_only).then(|| running.hold());
@@ -195,17 +196,8 @@ impl Server {
                 Poll::Ready(ended) => ended,
                 Poll::Pending => call.await,
             }
-        }))
-        .catch_unwind();
-        let ended = tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(ToolError::new("cancelled", "the call was cancelled", "call again if it is still needed")),
-            ended = tokio::time::timeout(DEADLINE, call) => match ended {
-                Ok(Ok(result)) => result,
-                Ok(Err(_)) => Err(ToolError::new("internal", format!("{} failed by a defect", tool.name), "the server goes on; report the defect with its log")),
-                Err(_) => Err(ToolError::new("timed_out", format!("{} did not end within {} s", tool.name, DEADLINE.as_secs()), "narrow the call down")),
-            },
-        };
+        });
+        let ended = ended(tool.name, &cancel, DEADLINE, call).await;
         self.count(tool.name, ended.as_ref().err().map(|error| error.code), begun.elapsed());
         self.respond(tool, ended, context)
     }
@@ -227,6 +219,19 @@ impl Server {
             }
             Err(error) => self.error(&error).into(),
         }
+    }
+}
+
+/// The end of a call, whatever it is.
+async fn ended<T>(tool: &str, cancel: &CancellationToken, deadline: Duration, call: impl Future<Output = Result<T, ToolError>>) -> Result<T, ToolError> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(ToolError::new("cancelled", "the call was cancelled", "call again if it is still needed")),
+        ended = tokio::time::timeout(deadline, AssertUnwindSafe(call).catch_unwind()) => match ended {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(ToolError::new("internal", format!("{tool} failed by a defect"), "the server goes on; report the defect with its log")),
+            Err(_) => Err(ToolError::new("timed_out", format!("{tool} did not end within {} s", deadline.as_secs()), "narrow the call down")),
+        },
     }
 }
 
@@ -357,3 +362,6 @@ impl ServerHandler for Server {
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "unknown method", None))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{sessions::Sessions, shape, streamable::owner};
+use super::{error::clean_error, sessions::Sessions, shape, streamable::owner};
 use crate::http::{busy, refuse};
 
 /// Messages that may wait in a session, each way.
@@ -60,8 +60,9 @@ struct Channels {
 impl Transport<RoleServer> for Channels {
     type Error = io::Error;
 
-    fn send(&mut self, message: TxJsonRpcMessage<RoleServer>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+    fn send(&mut self, mut message: TxJsonRpcMessage<RoleServer>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
         let outbox = self.outbox.clone();
+        clean_error(&mut message);
         async move { outbox.send(message).await.map_err(|_| io::ErrorKind::BrokenPipe.into()) }
     }
 

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rmcp::ServiceExt as _;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::{Hub, Server, lines::Lines, server::Transport};
@@ -19,8 +20,21 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub async fn serve(hub: Arc<Hub>, stop: CancellationToken) -> Result<(), String> {
     // The pipe transport can be given up while a read is pending; tokio's stdin cannot.
     let (stdin, stdout) = rmcp::transport::stdio_pipes();
+    serve_over(hub, stdin, stdout, stop).await
+}
+
+/// As [`serve`], over any pair of streams.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_over(
+    hub: Arc<Hub>,
+    input: impl AsyncRead + Unpin + Send + 'static,
+    output: impl AsyncWrite + Unpin + Send + 'static,
+    stop: CancellationToken,
+) -> Result<(), String> {
     let ended = CancellationToken::new();
-    let (lines, writer) = Lines::new(stdin, stdout, ended.clone());
+    let (lines, writer) = Lines::new(input, output, ended.clone());
     let served = run(hub, lines, stop, ended).await;
     // Whoever reads no more needs no answer.
     let _ = tokio::time::timeout(FLUSH, writer).await;

@@ -20,6 +20,7 @@ use rmcp::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    error::clean_body,
     sessions::{CALL, CallOf, Manager, Sessions},
     shape,
 };
@@ -77,6 +78,15 @@ async fn with_caller(sessions: Arc<Sessions>, request: Request, next: Next) -> R
     let unread = response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE;
     match unread.then(|| shape::read(&body).err()).flatten() {
         Some(error) => (StatusCode::BAD_REQUEST, Json(error)).into_response(),
+        None if response.status().is_client_error() => harmless(response).await,
         None => response,
     }
+}
+
+/// A refusal of the protocol's crate, which may repeat what was sent.
+async fn harmless(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    parts.headers.remove(http::header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(clean_body(&body)))
 }

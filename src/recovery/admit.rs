@@ -343,7 +343,7 @@ impl Recovery {
             target,
             issue_type: Some(request.issue_type),
             detail: format!("{}: {refusal}", refusal.code()),
-            untrusted_reason: Some(self.parts.redactor.redact(&crate::types::bound::cut(&request.reason, MAX_REASON_BYTES)).into_owned()),
+            untrusted_reason: Some(crate::types::bound::cut(&self.parts.redactor.redact(&request.reason), MAX_REASON_BYTES)),
             ..Default::default()
         };
         match refusal {

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod bound;
+mod entropy;
 pub mod ids;
 pub mod issue;
 pub mod lang;

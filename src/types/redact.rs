@@ -1,20 +1,19 @@
 //! Takes secrets out of texts before they are shown, logged or cut.
 //!
-//! Knows token shapes, DSNs, headers, `key=value` pairs, private keys, and the exact secrets of the configuration in plain, base64 and
-//! URL-encoded form. Cannot know a secret without shape, name or configuration.
+//! Knows token shapes, DSNs, headers, `key=value` pairs, private keys, what looks drawn at random, and the exact secrets of the configuration in
+//! plain, base64, hexadecimal and URL-encoded form, over line breaks too. Cannot know a short secret without shape, name or configuration.
 
-use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
 use aho_corasick::AhoCorasick;
 use base64::{
     Engine as _,
-    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+    engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::{Captures, Regex};
 
-use super::secret::Secret;
+use super::{entropy, secret::Secret};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "[redacted]";
@@ -39,14 +38,20 @@ const WITHIN: &str = "[ -:<-{}~]{0,200}?";
 /// One rule a line: of a match, the first group stays in front of the mask, the second behind it.
 static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
     let rules = [
-        r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
+        r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
         // What everybody speaks of and is no key: all of the match stays.
         r"(/etc/passwd\b|\bchpasswd\b|\bpasswd:chauthtok\b|\busing password: (?:YES|NO)\b)",
         r"(\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/@:'\x22]*:)[^\s'\x22]+(@)",
         r"(\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://)[^\s/@:'\x22]{16,}(@)",
+        // Addresses of databases as Go's driver, Oracle's and a .netrc file write them, and Redis's own settings.
+        r"(\b[a-zA-Z0-9_.-]{1,64}:)[!#-&(-.0-?A-~]{1,128}(@(?:tcp|unix)\()",
+        r"(\bjdbc:oracle:[a-z]+:[!-.0-9;-?A-~]{1,64}/)[!-?A-~]{1,128}(@)",
+        r"(\blogin\s+[!-~]{1,100}\s+password\s+)\S+",
+        r#"((?i:\b(?:requirepass|masterauth)["'\\]*[\s:=,]+["'\\]*))[^\s"'\\]{3,}"#,
         r"((?i:\b(?:set-)?cookie\x22?\s*[:=]\s*))[^\r\n]+",
         r"((?i:\b(?:authorization[\x22\\]*\s*[:=]\s*[\x22\\]*)?digest\s[ -~]{0,400}?\bresponse=))(?:<quoted>|[^\s\x22',]+)",
-        r"((?i:\bauthorization\x22?\s*[:=]\s*\x22?))[^\r\n\x22,]+",
+        // A long value may be folded over lines.
+        r"((?i:\bauthorization[\x22\\]*\s*[:=]\s*[\x22\\]*))[^\r\n\x22,]+(?:\r?\n[ \t]+[A-Za-z0-9+/=_-]{20,})*",
         r"((?i:\b(?:bearer|basic):?\s+))[A-Za-z0-9._~+/=-]{8,}",
         r"(\bAUTH\s+)(?:\S+\s+)?\S{6,}",
         r#"((?i:(?:\b|_)<keys>["'\\]*(?:\s+is)?\s*[:=]\s*))(?:<quoted>|["'\\]*[^\s"',;&)}\]]{3,})"#,
@@ -95,27 +100,99 @@ impl Redactor {
 
     /// Whether there is nothing to take out. What holds for texts joined by newlines holds for each of them.
     pub fn is_clean(&self, text: &str) -> bool {
-        self.exact.as_ref().is_none_or(|exact| !exact.is_match(text)) && !SHAPES.is_match(text)
+        let exact = self.exact.as_ref().is_some_and(|exact| exact.is_match(text) || Unbroken::of(text).is_some_and(|whole| exact.is_match(&whole.text)));
+        !exact && !SHAPES.is_match(text) && entropy::find(text).next().is_none()
     }
 
     /// The text without its secrets.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let exact: Cow<'t, str> = match &self.exact {
-            Some(exact) if exact.is_match(text) => {
-                let mut out = String::with_capacity(text.len());
-                exact.replace_all_with(text, &mut out, |_, _, out| {
-                    out.push_str(MASK);
-                    true
-                });
-                Cow::Owned(out)
-            }
-            _ => Cow::Borrowed(text),
-        };
-        if !SHAPES.is_match(&exact) {
-            return exact;
-        }
-        Cow::Owned(SHAPES.replace_all(&exact, mask).into_owned())
+        let exact = self.exact.as_ref().map(|exact| exact_places(exact, text)).unwrap_or_default();
+        let text = masked(Cow::Borrowed(text), exact.into_iter());
+        let text = if SHAPES.is_match(&text) { Cow::Owned(SHAPES.replace_all(&text, mask).into_owned()) } else { text };
+        let random: Vec<_> = entropy::find(&text).collect();
+        masked(text, random.into_iter())
     }
+}
+
+/// Where configured secrets are, from front to back; also those that lines were broken in.
+fn exact_places(exact: &AhoCorasick, text: &str) -> Vec<Range<usize>> {
+    let mut places: Vec<Range<usize>> = exact.find_iter(text).map(|found| found.range()).collect();
+    if let Some(whole) = Unbroken::of(text) {
+        places.extend(exact.find_iter(&whole.text).map(|found| whole.place(&found.range())));
+        places.sort_by_key(|place| (place.start, std::cmp::Reverse(place.end)));
+    }
+    places
+}
+
+/// With the mask in these places, which may overlap and come from front to back.
+fn masked(text: Cow<'_, str>, places: impl Iterator<Item = Range<usize>>) -> Cow<'_, str> {
+    let mut places = places.peekable();
+    if places.peek().is_none() {
+        return text;
+    }
+    let (mut out, mut end) = (String::with_capacity(text.len()), 0);
+    for place in places {
+        if place.start >= end {
+            out.push_str(&text[end..place.start]);
+            out.push_str(MASK);
+        }
+        end = end.max(place.end);
+    }
+    out.push_str(&text[end..]);
+    Cow::Owned(out)
+}
+
+/// A text without its line breaks, real ones or written as `\n`, and without the indentation behind them.
+struct Unbroken {
+    text: String,
+    /// From which byte of it on how many bytes of the original were left out.
+    left_out: Vec<(usize, usize)>,
+}
+
+impl Unbroken {
+    /// None of a text that is one line.
+    fn of(text: &str) -> Option<Self> {
+        let (mut whole, mut begin) = (Self { text: String::new(), left_out: Vec::new() }, 0);
+        let bytes = text.as_bytes();
+        let marks = bytes.iter().enumerate().filter(|(_, byte)| matches!(byte, b'\n' | b'\\'));
+        for at in marks.map(|(at, _)| at) {
+            if at < begin {
+                continue;
+            }
+            let length = break_length(&bytes[at..]);
+            if length > 0 {
+                let front = text[begin..at].trim_end_matches('\r');
+                whole.text.push_str(front);
+                begin = at + length;
+                whole.left_out.push((whole.text.len(), begin - whole.text.len()));
+            }
+        }
+        if whole.left_out.is_empty() {
+            return None;
+        }
+        whole.text.push_str(&text[begin..]);
+        Some(whole)
+    }
+
+    /// Where a part of it is in the original.
+    fn place(&self, part: &Range<usize>) -> Range<usize> {
+        let original = |at: usize| {
+            let before = self.left_out.partition_point(|(from, _)| *from <= at);
+            at + before.checked_sub(1).map_or(0, |last| self.left_out[last].1)
+        };
+        original(part.start)..original(part.end - 1) + 1
+    }
+}
+
+/// How many bytes a line break at the beginning of this has with the indentation behind it; 0 if there is none.
+fn break_length(bytes: &[u8]) -> usize {
+    let sign = match bytes {
+        [b'\n', ..] => 1,
+        [b'\\', b'r', b'\\', b'n', ..] => 4,
+        [b'\\', b'n', ..] => 2,
+        _ => return 0,
+    };
+    sign + bytes[sign..].iter().take_while(|b| matches!(b, b' ' | b'\t')).count()
 }
 
 fn mask(found: &Captures<'_>) -> String {
@@ -141,7 +218,21 @@ fn is_port_pair(text: &str) -> bool {
 fn spellings(secret: &str) -> Vec<String> {
     let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
     let partly = utf8_percent_encode(secret, UNRESERVED_KEPT).to_string();
-    vec![STANDARD_NO_PAD.encode(secret), URL_SAFE_NO_PAD.encode(secret), percent.to_lowercase(), percent, partly.to_lowercase(), partly, secret.to_owned()]
+    let hex: String = secret.bytes().map(|b| format!("{b:02x}")).collect();
+    let json = serde_json::Value::from(secret).to_string();
+    let json = json.trim_matches('"').to_owned();
+    let mut forms = vec![percent.to_lowercase(), percent, partly.to_lowercase(), partly, hex.to_uppercase(), hex, json, secret.to_owned()];
+    for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+        forms.push(engine.encode(secret));
+        forms.extend((0..3).map(|before| within(&engine, secret, before)).filter(|form| form.len() > LEAST_EXACT_BYTES));
+    }
+    forms
+}
+
+/// What base64 makes of a secret in the middle of a text: the characters that do not depend on what stands around it.
+fn within(engine: &GeneralPurpose, secret: &str, before: usize) -> String {
+    let encoded = engine.encode([&[0; 2][..before], secret.as_bytes()].concat());
+    encoded[(before * 8).div_ceil(6)..(before + secret.len()) * 8 / 6].to_owned()
 }
 
 #[cfg(test)]
@@ -203,6 +294,13 @@ mod tests {
         "a=password%253Dcanary-1",
         r#"Authorization: Digest username="u", realm="r", nonce="n", uri="/", response="canary-1""#,
         r#"auth Digest username="u", response=canary-1, qop=auth"#,
+        "app:canary-1@tcp(db:3306)/shop",
+        "jdbc:oracle:thin:scott/canary-1@//db:1521/x",
+        "machine h login u password canary-1",
+        "CONFIG SET requirepass canary-1",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\ncanary-1\n-----END PGP PRIVATE KEY BLOCK-----",
+        "Authorization: Bearer abc\n  canary-1Xabcdefghijklmnop\n  at x",
+        "hook_salt=canary-1b8d1f2a94c7e6035",
     ];
 
     #[test]
@@ -259,6 +357,31 @@ mod tests {
     }
 
     #[test]
+    fn configured_secrets_are_known_in_every_form() {
+        let secret = "Hunter2/\"äö\" x";
+        let redactor = Redactor::with_secrets(&[Secret::new(secret)]);
+        let hex: String = secret.bytes().map(|b| format!("{b:02x}")).collect();
+        let json = serde_json::json!({ "a": secret }).to_string();
+        for form in [secret.to_owned(), hex.clone(), hex.to_uppercase(), json, "Hunter2/\n   \"äö\" x".to_owned(), r#"Hun\nter2/\r\n"äö" x"#.to_owned()] {
+            let out = redactor.redact(&form);
+            assert!(out.contains(MASK) && !out.contains("äö") && !out.contains("2/") && !out.contains("c3a4"), "{form} -> {out}");
+            assert!(!redactor.is_clean(&form), "{form}");
+        }
+        for before in ["", "u", "us", "use"] {
+            for after in ["", "1", "12", "123"] {
+                let encoded = STANDARD_NO_PAD.encode(format!("{before}{secret}{after}"));
+                let halves = encoded.split_at(9);
+                for form in [format!("x {encoded}."), format!("x {}\n  {}.", halves.0, halves.1)] {
+                    let out = redactor.redact(&form);
+                    // What is left is what stands around it, and what a character of it shares with that.
+                    assert!(out.contains(MASK) && out.len() <= "x .".len() + MASK.len() + 10, "{form} -> {out}");
+                }
+            }
+        }
+        assert_eq!(redactor.redact("two\nlines \\n three"), "two\nlines \\n three");
+    }
+
+    #[test]
     fn keeps_what_tells_where_the_secret_was() {
         assert_eq!(Redactor::default().redact("cannot reach postgres://app:pw@db:5432/x"), "cannot reach postgres://app:[redacted]@db:5432/x");
         for (given, expected) in [
@@ -279,7 +402,20 @@ mod tests {
     #[test]
     fn takes_linear_time() {
         let began = std::time::Instant::now();
-        for part in ["curl password=abc ", "mysql -u digest ", "<token>", "password is ", "digest response=", "ü curl pw=abc ", "pw:\"a "] {
+        for part in [
+            "a://b:pw=c;",
+            "app:x@",
+            "login a password ",
+            "Authorization: b\n ",
+            "\\n",
+            "curl password=abc ",
+            "mysql -u digest ",
+            "<token>",
+            "password is ",
+            "digest response=",
+            "ü curl pw=abc ",
+            "pw:\"a ",
+        ] {
             Redactor::default().redact(&part.repeat(20_000));
         }
         assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());

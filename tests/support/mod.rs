@@ -1,6 +1,7 @@
 //! What the tests stand on: a hermetic place to run the binary in, an MCP client, real servers on free ports, and hostile ones.
 
 pub(crate) mod backend;
+pub(crate) mod canaries;
 pub(crate) mod docker;
 pub(crate) mod hostile;
 pub(crate) mod leash;
