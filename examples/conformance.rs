@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         until_end_of_input.cancel();
     });
     println!("http://localhost:{}/mcp", address.port());
-    let quiet = async move { hub.quiet().await };
+    let quiet = || hub.quiet();
     http::serve(listener, http::guarded(routes, &settings, address), &settings, http::End { stop, quiet, cut }).await;
     Ok(())
 }

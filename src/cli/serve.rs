@@ -1,6 +1,11 @@
 //! `serve`
 
-use std::{io::IsTerminal as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io::IsTerminal as _,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, routing::get};
 use clap::Args;
@@ -23,13 +28,23 @@ const METRICS_TYPE: [(&str, &str); 1] = [("content-type", "application/openmetri
 const ORPHANS: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Over HTTP, the configuration says who may call ([http.auth]), how it is encrypted ([http.tls]) and by which names this server is called (http.allowed_hosts); on 127.0.0.1 it serves without, to look only."
+)]
 pub struct ServeArgs {
     /// Refuse every recovery
     #[arg(long)]
     pub read_only: bool,
-    /// Serve over HTTP instead of stdin and stdout: /mcp, and /sse for older clients [default: 127.0.0.1:8642]
-    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:8642")]
+    /// Serve over HTTP instead of stdin and stdout: /mcp, and /sse for older clients; IP:PORT, or a PORT of 127.0.0.1 [default: 127.0.0.1:8642]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:8642", value_parser = address)]
     pub http: Option<SocketAddr>,
+}
+
+/// `IP:PORT`, or a port of this machine alone.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").unwrap_or(text);
+    let local = || port.parse().ok().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    text.parse().ok().or_else(local).ok_or_else(|| "write IP:PORT, such as 127.0.0.1:8642 or [::1]:8642, or only a port, which is one of 127.0.0.1".to_owned())
 }
 
 /// How the services are served, by the configuration.
@@ -96,7 +111,7 @@ async fn over_http(hub: Arc<Hub>, address: SocketAddr, serving: &Serving, stop: 
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("serving MCP at {scheme}://{address}/mcp, for older clients at {scheme}://{address}/sse");
     let calls = hub.clone();
-    let quiet = async move { calls.quiet().await };
+    let quiet = || calls.quiet();
     let (door, routes) = (http::Door::new(listener, tls), http::guarded_by(auth, mcp::permitted(routes, &hub), settings, address));
     http::serve(door, routes, settings, http::End { stop, quiet, cut }).await;
     Ok(())
@@ -112,4 +127,20 @@ fn heal(args: &ServeArgs, services: &Arc<Services>, stop: &CancellationToken) ->
         _ => tracing::warn!(?event, "watch"),
     });
     Some(tokio::spawn(watch(services.clone(), tell, stop.clone())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_one_of_this_machine() {
+        let of = |text: &str| address(text).map(|address| address.to_string());
+        for (text, address) in [("8642", "127.0.0.1:8642"), ("localhost:8642", "127.0.0.1:8642"), ("[::1]:1", "[::1]:1"), ("0.0.0.0:0", "0.0.0.0:0")] {
+            assert_eq!(of(text).as_deref(), Ok(address), "{text}");
+        }
+        for wrong in ["ops.example.com:8642", "localhost", "localhost:", "127.0.0.1", "65536", ":8642", "", "localhost:x"] {
+            assert!(of(wrong).is_err_and(|why| why.contains("127.0.0.1:8642")), "{wrong}");
+        }
+    }
 }

@@ -1,4 +1,8 @@
 //! `token`: a random bearer token, and the lines of the tokens file that make it good. Only its SHA-256 stands there.
+//!
+//! **Invariant:** without `--json`, stdout carries only those lines, so that it can be appended to the file; the token itself goes to stderr.
+
+use std::io::Write as _;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Args;
@@ -13,6 +17,9 @@ use crate::{recovery::Action, types::access::Scope};
 const PREFIX: &str = "opsmedic_";
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "The token goes to stderr, its lines to stdout. The lines belong into the file that http.auth.tokens_file names, which a running server reads again: opsmedic token alice >> /etc/opsmedic/tokens.toml"
+)]
 pub struct TokenArgs {
     /// Whose it is, for the audit: letters, digits and any of - . _ @
     name: String,
@@ -45,11 +52,10 @@ pub(super) fn run(args: &TokenArgs, out: &mut Out) -> Outcome {
     } else {
         let list = scopes.iter().map(|scope| format!("{scope:?}")).collect::<Vec<_>>().join(", ");
         let expires = args.expires.map(|expires| format!("expires = {expires}\n")).unwrap_or_default();
-        out.line(format!(
-            "# The token, for the client; it is shown this once:\n# {token}\n\n# For the file that http.auth.tokens_file names:\n\
-             [[token]]\nname = \"{}\"\nsha256 = \"{sha256}\"\nscopes = [{list}]\n{expires}",
-            args.name
-        ))?;
+        // First, so that no entry is written whose token nobody saw.
+        let mut stderr = std::io::stderr().lock();
+        writeln!(stderr, "The token, for the client; it is shown this once:\n\n  {token}\n\nFor the file that http.auth.tokens_file names:\n")?;
+        out.line(format!("[[token]]\nname = \"{}\"\nsha256 = \"{sha256}\"\nscopes = [{list}]\n{expires}", args.name))?;
     }
     Ok(Exit::Fine)
 }

@@ -93,12 +93,16 @@ impl Places<'_> {
     pub(super) fn wrong(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
         let before = &self.source.text[..self.source.text.floor_char_boundary(span.start)];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let (key, message): (_, String) = (self.key_at(span.start), message.into());
+        // The rule of a section names its key itself; the place does as well.
+        let said = message.strip_prefix(&key).filter(|_| !key.is_empty()).and_then(|rest| rest.strip_prefix([':', ' ']));
+        let message = said.map_or(message.as_str(), str::trim_start).to_owned();
         ConfigError::Wrong {
             file: self.source.file.clone(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            key: self.key_at(span.start),
-            message: self.filled.iter().filter(|(_, value)| !value.is_empty()).fold(message.into(), |text, (_, value)| text.replace(value.as_str(), MASK)),
+            key,
+            message: self.filled.iter().filter(|(_, value)| !value.is_empty()).fold(message, |text, (_, value)| text.replace(value.as_str(), MASK)),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, middleware};
+use futures::FutureExt as _;
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -17,10 +18,16 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Settings, stall::Stall, tls::Tls};
+use super::{
+    Settings, busy,
+    flight::{self, Flight},
+    stall::Stall,
+    tls::Tls,
+};
 
 /// After a failed accept, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -28,11 +35,18 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// After the last call ended, so long for its answer to go out.
 const FLUSH: Duration = Duration::from_millis(250);
 
+/// Connections beyond the most that are answered at once; further ones are closed without a word.
+const MOST_TURNED_AWAY: usize = 64;
+/// How long answering one of them may take.
+const TURNING_AWAY: Duration = Duration::from_secs(2);
+/// How often the log says so.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
 /// How serving ends.
 pub struct End<Q> {
     /// Accept nothing new from now on.
     pub stop: CancellationToken,
-    /// Is ready once no call is in flight: streams that only listen need not be waited for.
+    /// What it gives is ready once no call runs, also none whose caller is gone or was answered. Streams that only listen are not waited for.
     pub quiet: Q,
     /// Cut off what is left. Cancelled by the listener itself when its time to drain is over.
     pub cut: CancellationToken,
@@ -61,19 +75,21 @@ impl From<TcpListener> for Door {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// Serves until told to stop, then drains: nothing new is accepted, calls in flight get their time, and what is left is cut off.
-pub async fn serve(door: impl Into<Door>, routes: Router, settings: &Settings, End { stop, quiet, cut }: End<impl Future<Output = ()>>) {
+/// Serves until told to stop, then drains: nothing new is accepted, requests and calls in flight get their time, and what is left is cut off.
+pub async fn serve<Q, F>(door: impl Into<Door>, routes: Router, settings: &Settings, End { stop, quiet, cut }: End<Q>)
+where
+    Q: Fn() -> F,
+    F: Future<Output = ()>,
+{
     let Door { listener, tls } = door.into();
     let room = Arc::new(Semaphore::new(settings.max_connections));
     let graceful = GracefulShutdown::new();
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout());
-    let desk = Desk { builder, tls, routes, head: settings.header_timeout(), stall: settings.body_timeout() };
+    let flight = Arc::<Flight>::default();
+    let counted = flight.clone();
+    let routes = routes.layer(middleware::from_fn(move |request, next| flight::count(counted.clone(), request, next)));
+    let desk = Desk::new(tls, routes, settings);
+    let mut away = Away::new(&desk);
     loop {
-        let permit = tokio::select! {
-            () = stop.cancelled() => break,
-            permit = room.clone().acquire_owned() => permit,
-        };
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
@@ -84,6 +100,10 @@ pub async fn serve(door: impl Into<Door>, routes: Router, settings: &Settings, E
                     continue;
                 }
             },
+        };
+        let Ok(permit) = room.clone().try_acquire_owned() else {
+            away.turn(accepted, graceful.watcher());
+            continue;
         };
         let (served, cut) = (desk.clone().serve(accepted, graceful.watcher()), cut.clone());
         tokio::spawn(async move {
@@ -96,16 +116,32 @@ pub async fn serve(door: impl Into<Door>, routes: Router, settings: &Settings, E
     }
     drop(listener);
     tracing::info!("stopped accepting; calls in flight may end");
-    let drained = tokio::time::timeout(settings.drain(), async {
-        tokio::select! {
-            () = graceful.shutdown() => {}
-            () = async { quiet.await; tokio::time::sleep(FLUSH).await } => {}
-        }
-    })
-    .await;
+    let drained = tokio::time::timeout(settings.drain(), drain(&flight, quiet, graceful)).await;
     cut.cancel();
     if drained.is_err() {
         tracing::warn!(seconds = settings.drain_seconds, "some calls did not end in time and were cut off");
+    }
+}
+
+/// Waits for requests and calls in flight, and for their answers to go out.
+async fn drain<F: Future<Output = ()>>(flight: &Flight, quiet: impl Fn() -> F, graceful: GracefulShutdown) {
+    let gone = CancellationToken::new();
+    let all_gone = gone.clone();
+    tokio::spawn(async move {
+        graceful.shutdown().await;
+        all_gone.cancel();
+    });
+    loop {
+        flight.over().await;
+        quiet().await;
+        // A message that is answered on another stream may have begun a call meanwhile.
+        tokio::select! {
+            () = gone.cancelled() => {}
+            () = tokio::time::sleep(FLUSH) => {}
+        }
+        if flight.is_over() && quiet().now_or_never().is_some() {
+            return;
+        }
     }
 }
 
@@ -120,6 +156,12 @@ struct Desk {
 }
 
 impl Desk {
+    fn new(tls: Option<Arc<Tls>>, routes: Router, settings: &Settings) -> Self {
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout());
+        Self { builder, tls, routes, head: settings.header_timeout(), stall: settings.body_timeout() }
+    }
+
     async fn serve(self, (stream, peer): (TcpStream, SocketAddr), watcher: Watcher) {
         // Answers are small and somebody waits for each.
         let _ = stream.set_nodelay(true);
@@ -143,5 +185,35 @@ impl Desk {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "connection ended");
         }
+    }
+}
+
+/// Answers connections for which there is no room, so that clients and health probes learn of it at once.
+struct Away {
+    desk: Desk,
+    room: Arc<Semaphore>,
+    told: Option<Instant>,
+}
+
+impl Away {
+    fn new(desk: &Desk) -> Self {
+        let mut desk = desk.clone();
+        desk.builder.keep_alive(false);
+        desk.routes = Router::new().fallback(|| async { busy("there are too many connections") });
+        Self { desk, room: Arc::new(Semaphore::new(MOST_TURNED_AWAY)), told: None }
+    }
+
+    fn turn(&mut self, accepted: (TcpStream, SocketAddr), watcher: Watcher) {
+        if self.told.is_none_or(|at| at.elapsed() >= TELL_AGAIN) {
+            tracing::warn!("http.max_connections are open; further ones are turned away");
+            self.told = Some(Instant::now());
+        }
+        let Ok(permit) = self.room.clone().try_acquire_owned() else { return };
+        let served = self.desk.clone().serve(accepted, watcher);
+        tokio::spawn(async move {
+            let _permit = permit;
+            // Who is slower than this learns it by the end of the connection.
+            let _ = tokio::time::timeout(TURNING_AWAY, served).await;
+        });
     }
 }

@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod error;
 mod files;
+mod flight;
 mod guard;
 mod listen;
 mod reply;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde::Deserialize;
 
-use super::{AuthSettings, StartError, TlsSettings, auth};
+use super::{AuthSettings, StartError, TlsSettings};
 use crate::types::secret::Secret;
 
 /// `[http]`: how the server listens, and how much it takes from whom.
@@ -12,6 +12,7 @@ use crate::types::secret::Secret;
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Names by which clients may call this server, beside localhost and the loopback addresses: `ops.example.com` or `ops.example.com:8642`.
+    /// Needed where the server listens on all addresses.
     pub allowed_hosts: Vec<String>,
     /// Web pages that may call this server, such as `https://console.example.com`; none by default. Clients that are no browser send no origin.
     pub allowed_origins: Vec<String>,
@@ -93,6 +94,10 @@ impl Settings {
             if !self.encrypted() {
                 missing.push("it needs [http.tls] with cert_file and key_file, or http.behind_tls_proxy = true where a proxy ends TLS");
             }
+            // "All addresses" is no name that a client could call it by.
+            if address.ip().to_canonical().is_unspecified() && self.allowed_hosts.is_empty() {
+                missing.push("it needs http.allowed_hosts with the names by which clients call it, such as [\"ops.example.com\"]");
+            }
         }
         if missing.is_empty() { Ok(()) } else { Err(StartError::Exposed { address, missing }) }
     }
@@ -102,11 +107,9 @@ impl Settings {
         self.tls.is_some() || self.behind_tls_proxy
     }
 
-    /// Tokens that stand in the file as they are, for the redactor.
+    /// What must not be shown, for the redactor.
     pub fn secrets(&self) -> Vec<Secret> {
-        let file = self.auth.as_ref().and_then(|auth| auth.tokens_file.as_deref());
-        let url = self.auth.as_ref().and_then(|auth| auth.jwt.as_ref()).map(|jwt| jwt.jwks_url.secrets());
-        file.map(auth::plain_tokens).into_iter().chain(url).flatten().collect()
+        self.auth.as_ref().and_then(|auth| auth.jwt.as_ref()).map(|jwt| jwt.jwks_url.secrets()).unwrap_or_default()
     }
 
     pub(super) fn header_timeout(&self) -> Duration {
@@ -135,7 +138,7 @@ mod tests {
     fn what_others_can_reach_must_be_protected() {
         let auth = Some(AuthSettings { tokens_file: Some("/t".into()), ..AuthSettings::default() });
         let tls = Some(TlsSettings { cert_file: "/c".into(), key_file: "/k".into(), client_ca_file: None });
-        let bare = Settings::default();
+        let bare = Settings { allowed_hosts: vec!["ops.example.com".to_owned()], ..Settings::default() };
         let may = |settings: &Settings, address: &str| settings.may_listen(address.parse().expect("an address")).map_err(|error| error.to_string());
         for loopback in ["127.0.0.1:0", "127.8.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
             assert_eq!(may(&bare, loopback), Ok(()), "{loopback}");
@@ -149,6 +152,9 @@ mod tests {
             assert!(may(&known, open).is_err_and(|error| !error.contains("[http.auth]") && error.contains("behind_tls_proxy")), "{open}");
             assert_eq!(may(&Settings { behind_tls_proxy: true, ..known.clone() }, open), Ok(()), "{open}");
             assert_eq!(may(&Settings { tls: tls.clone(), ..known.clone() }, open), Ok(()), "{open}");
+            let nameless = may(&Settings { tls: tls.clone(), allowed_hosts: Vec::new(), ..known.clone() }, open);
+            let all = open.contains("0.0.0.0") || open.starts_with("[::]");
+            assert_eq!(nameless.is_err_and(|error| error.contains("http.allowed_hosts") && !error.contains("[http.auth]")), all, "{open}");
         }
     }
 }

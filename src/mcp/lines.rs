@@ -139,7 +139,7 @@ impl<R: AsyncRead + Unpin + Send> Transport<RoleServer> for Lines<R> {
             }
             match shape::read(text) {
                 Ok(message) => return Some(message),
-                Err(error) => answer(&self.output, error).await,
+                Err(error) => answer(&self.output, *error).await,
             }
         }
         self.ended.cancel();

@@ -46,19 +46,19 @@ fn scan(bytes: &[u8]) -> Result<(), String> {
 ///
 /// # Errors
 /// What to answer.
-pub(super) fn bounded(bytes: &[u8]) -> Result<(), JsonRpcError> {
-    scan(bytes).map_err(|message| JsonRpcError::new(None, ErrorData::invalid_request(message, None)))
+pub(super) fn bounded(bytes: &[u8]) -> Result<(), Box<JsonRpcError>> {
+    scan(bytes).map_err(|message| Box::new(JsonRpcError::new(None, ErrorData::invalid_request(message, None))))
 }
 
 /// Reads one message.
 ///
 /// # Errors
 /// What to answer: a parse error, or an invalid request under its own id where it has one.
-pub(super) fn read(bytes: &[u8]) -> Result<ClientJsonRpcMessage, JsonRpcError> {
-    let invalid = |id, message: String| JsonRpcError::new(id, ErrorData::invalid_request(message, None));
+pub(super) fn read(bytes: &[u8]) -> Result<ClientJsonRpcMessage, Box<JsonRpcError>> {
+    let invalid = |id, message: String| Box::new(JsonRpcError::new(id, ErrorData::invalid_request(message, None)));
     bounded(bytes)?;
     serde_json::from_slice(bytes).map_err(|error| match serde_json::from_slice::<Value>(bytes) {
-        Err(_) => JsonRpcError::new(None, ErrorData::new(ErrorCode::PARSE_ERROR, format!("not JSON: {error}"), None)),
+        Err(_) => Box::new(JsonRpcError::new(None, ErrorData::new(ErrorCode::PARSE_ERROR, format!("not JSON: {error}"), None))),
         Ok(Value::Array(_)) => invalid(None, "batches are not supported; send one message at a time".to_owned()),
         Ok(value) => {
             let id = value.get("id").and_then(|id| RequestId::deserialize(id).ok());

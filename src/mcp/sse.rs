@@ -5,7 +5,7 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{Query, Request, State, rejection::QueryRejection},
+    extract::{DefaultBodyLimit, Query, Request, State, rejection::QueryRejection},
     http::{Response, StatusCode, request::Parts},
     response::{
         IntoResponse as _, Sse,
@@ -48,7 +48,9 @@ struct Desk<H> {
 /// The routes, for a handler that each session gets a clone of. `cut` ends every stream.
 pub(super) fn router<H: ServerHandler + Clone>(handler: H, sessions: &Arc<Sessions>, cut: CancellationToken) -> Router {
     let desk = Desk { handler, sessions: sessions.clone(), inboxes: Inboxes::default(), cut };
-    Router::new().route("/sse", get(open::<H>)).route("/messages", post(message::<H>)).with_state(desk)
+    let routes = Router::new().route("/sse", get(open::<H>)).route("/messages", post(message::<H>));
+    // The configuration's own limit was held before, on every route.
+    routes.layer(DefaultBodyLimit::disable()).with_state(desk)
 }
 
 /// A session's end of the two channels.

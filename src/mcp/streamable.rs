@@ -1,8 +1,11 @@
 //! Streamable HTTP at `/mcp`: without sessions for 2026-07-28, with them for the revisions before it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
@@ -15,8 +18,10 @@ use axum::{
 };
 use rmcp::{
     ServerHandler,
+    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage},
     transport::{StreamableHttpServerConfig, StreamableHttpService},
 };
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -63,12 +68,19 @@ async fn with_caller(sessions: Arc<Sessions>, request: Request, next: Next) -> R
     if let Err(error) = shape::bounded(&body) {
         return (StatusCode::BAD_REQUEST, Json(error)).into_response();
     }
+    let begins = !parts.headers.contains_key(SESSION) && parts.method == Method::POST && initializes(&body);
+    // Before the protocol's crate gets it, which takes a full house for an error of its own and logs each refusal as one.
+    let mut place = None;
+    if begins {
+        let Ok(taken) = sessions.place(&owner).await else { return no_room() };
+        place = Some(taken);
+    }
     let request = Request::from_parts(parts, Body::from(body.clone()));
-    let call = Arc::new(CallOf { owner, full: AtomicBool::new(false) });
+    let call = Arc::new(CallOf { owner, place: Mutex::new(place), full: AtomicBool::new(false) });
     let ends = request.method() == Method::DELETE;
     let mut response = CALL.scope(call.clone(), next.run(request)).await;
     if call.full.load(Ordering::Relaxed) {
-        return busy("there is no room for another session");
+        return no_room();
     }
     if ends && response.status() == StatusCode::ACCEPTED {
         // The session is gone when this is said; the Python SDK complains to its user about a mere "accepted".
@@ -89,4 +101,24 @@ async fn harmless(response: Response<Body>) -> Response<Body> {
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     parts.headers.remove(http::header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(clean_body(&body)))
+}
+
+fn no_room() -> Response<Body> {
+    busy("there is no room for another session")
+}
+
+/// As much of a message as tells whether reading it whole is worth it.
+#[derive(Deserialize)]
+struct Message<'m> {
+    #[serde(borrow)]
+    method: Cow<'m, str>,
+}
+
+/// Whether a message is a valid request to begin a session.
+fn initializes(body: &[u8]) -> bool {
+    // Of what cannot be told so, such as a method named twice, reading tells.
+    let may_be = serde_json::from_slice::<Message<'_>>(body).map_or(true, |message| message.method == "initialize");
+    let begins =
+        |message: ClientJsonRpcMessage| matches!(message, JsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::InitializeRequest(_)));
+    may_be && shape::read(body).is_ok_and(begins)
 }

@@ -382,7 +382,7 @@ fn guessing_is_slowed_down_and_shuts_nobody_else_out() {
 #[test]
 fn no_credential_comes_out_even_at_trace_level() {
     let front = Front::with_tokens("");
-    let plain = format!("[[token]]\nname = \"plain\"\ntoken = \"{}\"\nscopes = [\"read\"]\n", token("plain"));
+    let plain = entry("plain", &["read"]);
     front.replace_tokens(&plain);
     fs::set_permissions(front.sandbox.path("tokens.toml"), fs::Permissions::from_mode(0o640)).unwrap();
     let served = Served::run(front.sandbox.command(["serve", "--http", "127.0.0.1:0"]).env("OPSMEDIC_LOG", "trace"));
@@ -392,7 +392,7 @@ fn no_credential_comes_out_even_at_trace_level() {
             said += &served.request("POST", path, &[("Authorization", &bearer(name))], "{}").body;
         }
     }
-    let describe = json!({"description": format!("it said {}", token("plain")), "error_rate_percent": 1, "response_time_ms": 1});
+    let describe = json!({"description": format!("it said Bearer {}", token("plain")), "error_rate_percent": 1, "response_time_ms": 1});
     said += &served.call(&[("Authorization", &bearer("plain"))], "classify_incident", &describe).to_string();
     SseClient::open(&served, &[("Authorization", &bearer("plain"))]).request("tools/list", json!({}));
     front.replace_tokens(&plain.replace("read", "reed"));
@@ -418,12 +418,21 @@ fn what_others_can_reach_does_not_start_unprotected() {
         let ended = front.sandbox.opsmedic(["serve", "--http", address]).expect_code(2);
         assert!(ended.stderr.contains(says) && ended.stderr.contains("127.0.0.1"), "{http} {address}: {ended}");
     }
-    let front = Front::new(&format!("behind_tls_proxy = true\n{auth}"));
+    let nameless = Front::new(&format!("behind_tls_proxy = true\n{auth}")).sandbox.opsmedic(["serve", "--http", "0.0.0.0:0"]).expect_code(2);
+    assert!(nameless.stderr.contains("http.allowed_hosts") && !nameless.stderr.contains("behind_tls_proxy"), "{nameless}");
+    let front = Front::new(&format!("behind_tls_proxy = true\nallowed_hosts = [\"ops.example.com\"]\n{auth}"));
     let served = Served::run(&mut front.sandbox.command(["serve", "--http", "0.0.0.0:0"]));
     let local = ("Host", "localhost");
     assert_eq!(served.request("GET", "/healthz", &[local], "").status, 200);
+    assert_eq!(served.request("GET", "/healthz", &[("Host", "ops.example.com")], "").status, 200);
     assert_eq!(served.request("GET", "/mcp", &[local], "").status, 401);
-    for (file, mode, says) in [(Some("[[token]]\n"), 0o600, "line 1"), (Some(&*tokens()), 0o606, "chmod o-w"), (None, 0, "cannot be read")] {
+    let token_itself = format!("[[token]]\nname = \"plain\"\ntoken = \"{}\"\nscopes = [\"read\"]\n", token("plain"));
+    for (file, mode, says) in [
+        (Some("[[token]]\n"), 0o600, "line 1"),
+        (Some(&*token_itself), 0o600, "opsmedic token"),
+        (Some(&*tokens()), 0o606, "chmod o-w"),
+        (None, 0, "cannot be read"),
+    ] {
         let front = Front::with_tokens("");
         match file {
             Some(text) => {
@@ -433,10 +442,12 @@ fn what_others_can_reach_does_not_start_unprotected() {
             None => fs::remove_file(front.sandbox.path("tokens.toml")).unwrap(),
         }
         let ended = front.sandbox.opsmedic(["serve", "--http", "127.0.0.1:0"]).expect_code(2);
-        assert!(ended.stderr.contains(says), "{ended}");
+        assert!(ended.stderr.contains(says) && !ended.stderr.contains("canary"), "{ended}");
     }
     let empty = Front::new("[http.auth]\n").sandbox.opsmedic(["serve", "--http", "127.0.0.1:0"]).expect_code(2);
-    assert!(empty.stderr.contains("tokens_file"), "{empty}");
+    assert!(empty.stderr.contains("tokens_file") && empty.stderr.matches("http.auth").count() == 1, "{empty}");
+    let name = Front::with_tokens("").sandbox.opsmedic(["serve", "--http", "ops.example.com:1"]).expect_code(2);
+    assert!(name.stderr.contains("127.0.0.1:8642"), "{name}");
 }
 
 #[test]
@@ -444,8 +455,11 @@ fn a_made_token_is_good_with_the_lines_that_come_with_it() {
     let front = Front::with_tokens("");
     let served = Served::start(&front.sandbox, &[]);
     let made = front.sandbox.opsmedic(["token", "ci", "--scope", "read", "--scope", "recover:rollback", "--expires", "2099-01-01T00:00:00Z"]).expect_code(0);
-    front.replace_tokens(&made.stdout);
-    let token = made.stdout.lines().find_map(|line| line.strip_prefix("# opsmedic_")).unwrap();
+    // Appended to what is there, as the help says.
+    let file = tokens() + &made.stdout;
+    assert!(!file.contains("opsmedic_") && !file.contains('#'), "{file}");
+    front.replace_tokens(&file);
+    let token = made.stderr.lines().find_map(|line| line.trim().strip_prefix("opsmedic_")).unwrap();
     let header = format!("Bearer opsmedic_{token}");
     assert_eq!(served.modern(&[("Authorization", &header)], "tools/list", json!({})).status, 200);
     let json = front.sandbox.opsmedic(["--json", "token", "ci"]).expect_code(0).json();
@@ -453,4 +467,7 @@ fn a_made_token_is_good_with_the_lines_that_come_with_it() {
     assert_ne!(json["token"], json!(format!("opsmedic_{token}")));
     front.sandbox.opsmedic(["token", "ci", "--scope", "recover:everything"]).expect_code(2);
     front.sandbox.opsmedic(["token", "a b"]).expect_code(2);
+    let help = |command: &str| front.sandbox.opsmedic([command, "--help"]).expect_code(0).stdout;
+    assert!(["[http.auth]", "[http.tls]", "http.allowed_hosts"].iter().all(|word| help("serve").contains(word)), "{}", help("serve"));
+    assert!(help("token").contains("http.auth.tokens_file"), "{}", help("token"));
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::Path,
     sync::{Arc, Mutex},
     thread,
@@ -22,6 +23,7 @@ use crate::support::{
     skip::need,
     tls::openssl,
     tokens::bearer,
+    wait_for,
     web::Web,
 };
 
@@ -166,6 +168,29 @@ fn a_token_that_is_wrong_in_any_way_is_refused() {
     ] {
         assert_eq!(status(&served, &token), 401, "{what}");
     }
+}
+
+#[test]
+fn who_hangs_up_while_the_keys_are_fetched_shuts_nobody_out() {
+    let key = Key::ec("one");
+    let ground = Ground::publishing(&[key.public()]);
+    let published = ground.published.clone();
+    let served = ground.serve();
+    assert!(wait_for(Duration::from_secs(5), || ground.server.requests() == 1), "they are fetched before anybody calls");
+    // From here on, keys come late; the first caller does not wait for them.
+    let new = Key::ec("new");
+    ground.publish(Some(&[new.public()]));
+    thread::sleep(Duration::from_millis(1_200));
+    let authorization = format!("Bearer {}", new.sign(&claims("read")));
+    let held = published.lock().unwrap();
+    let mut stream = served.connect();
+    stream.write_all(served.head("GET", "/nowhere", &[("Authorization", &authorization)], 0).as_bytes()).unwrap();
+    assert!(wait_for(Duration::from_secs(5), || ground.server.requests() == 2), "nothing is fetched");
+    drop(stream);
+    thread::sleep(Duration::from_millis(300));
+    drop(held);
+    assert_eq!(status(&served, &new.sign(&claims("read"))), 200);
+    assert_eq!(ground.server.requests(), 2);
 }
 
 #[test]

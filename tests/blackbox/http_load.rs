@@ -69,6 +69,31 @@ fn a_thousand_clients_with_the_same_id_each_get_their_own_answer() {
     });
 }
 
+#[test]
+fn beyond_the_most_connections_everybody_is_told_at_once() {
+    let served = Served::start(&Sandbox::new("[http]\nmax_connections = 2\n"), &[]);
+    let mut held = [served.connect(), served.connect()];
+    let begun = Instant::now();
+    for path in ["/healthz", "/mcp", "/sse"] {
+        let reply = served.request("GET", path, &[], "");
+        assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")), "{reply:?}");
+    }
+    assert_eq!(served.post(&[], &json!({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status, 503);
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // Those who say nothing are not many, and not for long.
+    let mut silent: Vec<TcpStream> = (0..100).map(|_| served.connect()).collect();
+    silent[99].set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    assert!(silent[99].read(&mut [0]).is_ok_and(|read| read == 0), "it is kept open");
+    assert!(wait_for(Duration::from_secs(5), || served.request_status("/healthz") == Some(503)), "nobody is answered any more");
+    // Those who have a place keep it, and it is free again afterwards.
+    held[0].write_all(served.head("GET", "/healthz", &[], 0).as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    held[0].read_to_end(&mut bytes).unwrap();
+    assert_eq!(parse(&bytes).status, 200);
+    assert!(wait_for(Duration::from_secs(5), || served.request_status("/healthz") == Some(200)), "the place is not free");
+    assert_eq!(served.stderr().matches("http.max_connections").count(), 1, "{}", served.stderr());
+}
+
 /// The 99th of a hundred latencies of a client that keeps its connection, with so many calls.
 fn p99(served: &Served, calls: usize) -> Duration {
     let mut stream = served.connect();

@@ -16,7 +16,9 @@ use crate::support::{
 };
 
 fn tls(more: &str) -> String {
-    format!("header_timeout_seconds = 1\n{AUTH}[http.tls]\ncert_file = \"{{dir}}/server.pem\"\nkey_file = \"{{dir}}/server.key\"\n{more}")
+    format!(
+        "header_timeout_seconds = 1\nallowed_hosts = [\"ops.example.com\"]\n{AUTH}[http.tls]\ncert_file = \"{{dir}}/server.pem\"\nkey_file = \"{{dir}}/server.key\"\n{more}"
+    )
 }
 
 fn get(served: &Served, path: &str, token: Option<&str>) -> String {

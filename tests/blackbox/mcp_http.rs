@@ -181,6 +181,9 @@ fn invalid_requests_open_no_session_and_a_full_house_says_so_at_once() {
     let (first, _second) = (served.session(&[]), served.session(&[]));
     let _third = SseClient::open(&served, &[]);
     let begun = Instant::now();
+    // However it is written, and however often: no error of this server's.
+    let hidden = initialize("2025-11-25").to_string().replace("\"initialize\"", "\"initi\\u0061lize\"");
+    assert_eq!(served.request("POST", "/mcp", &JSON, &hidden).status, 503);
     let reply = served.post(&[], &initialize("2025-11-25"));
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")), "{reply:?}");
     assert!(reply.header("mcp-session-id").is_none(), "{reply:?}");
@@ -189,6 +192,15 @@ fn invalid_requests_open_no_session_and_a_full_house_says_so_at_once() {
     assert_eq!(served.call(&[], "classify_incident", &json!({"error_rate_percent": 1}))["isError"], false, "without a session there is room");
     first.close();
     assert_eq!(served.post(&[], &initialize("2025-11-25")).status, 200);
+    assert!(!served.stderr().contains("ERROR"), "{}", served.stderr());
+}
+
+#[test]
+fn the_size_of_a_body_is_a_matter_of_the_configuration_on_every_route() {
+    let served = Served::start(&Sandbox::new("[http]\nmax_body_bytes = 4194304\n"), &[]);
+    let large = json!({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"x": "y".repeat(3 << 20)}});
+    let (session, sse) = (served.session(&[]), SseClient::open(&served, &[]));
+    assert_eq!((session.send(&large).status, sse.post(&large).status), (200, 202));
 }
 
 #[test]
@@ -240,6 +252,26 @@ fn asked_to_end_it_takes_nothing_new_and_finishes_what_it_has() {
             assert_eq!(result["structuredContent"]["state"], "down", "{result:#}");
         }
     });
+    assert!(served.wait_end(Duration::from_secs(2)).success());
+    drop(listening);
+}
+
+#[test]
+fn asked_to_end_it_waits_for_a_body_that_is_arriving() {
+    let mut served = Served::start(&Sandbox::new(""), &[]);
+    let body = ping();
+    let mut stream = served.connect();
+    stream.write_all(format!("{}{}", served.head("POST", "/nowhere", &JSON, body.len()), &body[..9]).as_bytes()).unwrap();
+    // A stream that only listens keeps its connection, and nobody waits for that.
+    let mut listening = served.connect();
+    listening.write_all(served.head("GET", "/sse", &[], 0).as_bytes()).unwrap();
+    thread::sleep(Duration::from_millis(300));
+    served.signal(Signal::TERM);
+    thread::sleep(Duration::from_millis(1_500));
+    stream.write_all(&body.as_bytes()[9..]).unwrap();
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    assert_eq!(parse(&bytes).status, 404);
     assert!(served.wait_end(Duration::from_secs(2)).success());
     drop(listening);
 }

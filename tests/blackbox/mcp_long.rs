@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -15,6 +16,7 @@ use crate::support::{
     plant::{Plant, trigger_of},
     sandbox::{APPROVER_KEY, Sandbox},
     served::{MODERN, Served},
+    tokens::{AUTH, bearer, tokens},
     wait_for,
 };
 
@@ -328,6 +330,22 @@ fn over_http_a_task_outlives_the_request_that_began_it() {
     });
     assert!(over && last["status"] == "completed", "{last:#}");
     assert!(last["result"]["structuredContent"]["partial"].is_string(), "{last:#}");
+}
+
+#[test]
+fn asked_to_end_it_waits_for_what_runs_as_a_task() {
+    let plant = Plant::slow(Duration::from_secs(5));
+    plant.sandbox.write("tokens.toml", &tokens());
+    plant.configure([("shop", "auto")], AUTH);
+    let mut served = Served::start(&plant.sandbox, &[]);
+    let authorization = bearer("restarter");
+    let begun = call("trigger_recovery", &trigger_of("shop", "one"));
+    let task = served.modern_as(&knows_tasks(), &[("Authorization", &authorization)], "tools/call", begun).result();
+    assert_eq!(task["resultType"], "task", "{task:#}");
+    served.signal(Signal::TERM);
+    assert!(served.wait_end(Duration::from_secs(15)).success());
+    let operations = plant.operations();
+    assert_eq!((operations.len(), &operations[0]["state"]), (1, &json!("succeeded")), "{operations:#?}");
 }
 
 #[test]

@@ -118,6 +118,15 @@ impl Served {
         parse(&bytes)
     }
 
+    /// The status of a GET; none where the connection ends without an answer.
+    pub(crate) fn request_status(&self, path: &str) -> Option<u16> {
+        let mut stream = self.connect();
+        let _ = stream.write_all(self.head("GET", path, &[], 0).as_bytes());
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        (!bytes.is_empty()).then(|| parse(&bytes).status)
+    }
+
     /// The head of a request that asks to close the connection afterwards.
     pub(crate) fn head(&self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> String {
         let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");

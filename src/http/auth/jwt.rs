@@ -65,6 +65,11 @@ impl Jwt {
         Self { algorithms, issuer: settings.issuer.clone(), validation, scope_claim: settings.scope_claim.clone(), keys: Keys::new(settings, ports) }
     }
 
+    /// Asks for the keys, so that they are there before the first token is.
+    pub(super) fn prepare(&self) {
+        self.keys.ask();
+    }
+
     /// Whether a token looks like one of these: three parts, of which the first begins like a JSON object.
     pub(super) fn is_one(token: &str) -> bool {
         token.starts_with("ey") && token.matches('.').count() == 2

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, Jwk, KeyOperations, PublicKeyUse},
 };
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::JwtSettings;
 use crate::ports::{
@@ -82,8 +82,16 @@ pub(super) struct Keys {
     refresh: Duration,
     retry: Duration,
     set: RwLock<Option<Arc<Set>>>,
-    /// When they were last asked for. Held while asking, so that one does and the others wait for it.
-    asked: Mutex<Option<Duration>>,
+    asking: Mutex<Asking>,
+}
+
+/// How asking for the keys goes. One does, in a task of its own that no caller can break off, and all who need keys wait for it.
+#[derive(Default)]
+struct Asking {
+    /// When it was last done, by the clock that nobody can set.
+    ended: Option<Duration>,
+    /// Fires when that which was begun last is over, whatever came of it.
+    over: Option<CancellationToken>,
 }
 
 impl Keys {
@@ -94,7 +102,7 @@ impl Keys {
             refresh: Duration::from_secs(settings.refresh_seconds),
             retry: Duration::from_secs(settings.retry_seconds),
             set: RwLock::default(),
-            asked: Mutex::default(),
+            asking: Mutex::default(),
         })
     }
 
@@ -104,11 +112,14 @@ impl Keys {
             Some((key, age)) if age < self.refresh => return Ok(key),
             // Nobody waits for what is only to be renewed.
             Some((key, age)) if age < TOO_OLD => {
-                let keys = self.clone();
-                tokio::spawn(async move { keys.ask().await });
+                self.ask();
                 return Ok(key);
             }
-            _ => self.ask().await,
+            _ => {
+                if let Some(over) = self.ask() {
+                    over.cancelled().await;
+                }
+            }
         }
         match self.known(id, algorithm) {
             Some((key, age)) if age < TOO_OLD => Ok(key),
@@ -132,13 +143,28 @@ impl Keys {
         Some((key.clone(), self.now().saturating_sub(set.at)))
     }
 
-    /// Asks for the keys, unless that was done a moment ago: whoever sends tokens must not make this server ask as often.
-    async fn ask(&self) {
-        let mut asked = self.asked.lock().await;
-        if asked.is_some_and(|at| self.now().saturating_sub(at) < self.retry) {
-            return;
+    /// Asks for the keys, unless that was done a moment ago: whoever sends tokens must not make this server ask as often. Gives what fires when it is
+    /// over.
+    pub(super) fn ask(self: &Arc<Self>) -> Option<CancellationToken> {
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(over) = asking.over.as_ref().filter(|over| !over.is_cancelled()) {
+            return Some(over.clone());
         }
-        *asked = Some(self.now());
+        if asking.ended.is_some_and(|at| self.now().saturating_sub(at) < self.retry) {
+            return None;
+        }
+        let (keys, over) = (self.clone(), CancellationToken::new());
+        asking.over = Some(over.clone());
+        let guard = over.clone().drop_guard();
+        tokio::spawn(async move {
+            let _guard = guard;
+            keys.renew().await;
+            keys.asking.lock().unwrap_or_else(PoisonError::into_inner).ended = Some(keys.now());
+        });
+        Some(over)
+    }
+
+    async fn renew(&self) {
         match self.fetch().await {
             Ok(keys) => {
                 if keys.is_empty() {

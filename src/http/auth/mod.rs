@@ -24,7 +24,6 @@ use axum::{
 
 pub use metadata::Challenges;
 pub use settings::{AuthSettings, JwtSettings};
-pub(super) use tokens::plain_tokens;
 
 use self::{
     bearer::{Credential, credential},
@@ -61,6 +60,9 @@ impl Auth {
         let Some(auth) = &settings.auth else { return Ok(None) };
         let tokens = auth.tokens_file.as_ref().map(|path| Tokens::read(path, ports.clock.clone())).transpose()?;
         let jwt = auth.jwt.as_ref().map(|jwt| Jwt::new(jwt, ports));
+        if let Some(jwt) = &jwt {
+            jwt.prepare();
+        }
         let retry_seconds = auth.jwt.as_ref().map_or(1, |jwt| jwt.retry_seconds);
         let (throttle, metadata) = (Throttle::new(auth.max_failures_per_minute), Metadata::new(settings, address));
         Ok(Some(Arc::new(Self { tokens, jwt, retry_seconds, throttle, metadata })))

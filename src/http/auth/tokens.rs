@@ -1,4 +1,5 @@
-//! Static bearer tokens from a file, read again when it changes.
+//! Static bearer tokens from a file, read again when it changes. Only their digests stand there: what can be read with the file, in a backup or on a
+//! screen, opens nothing, and no token has to be kept out of answers that came after this process began.
 //!
 //! A file that cannot be understood changes nothing: the tokens before it stay good, and the log says so. A file that is gone holds no token: taking
 //! it away is how a person shuts everybody out at once. Files are best replaced by renaming a finished one over them.
@@ -11,12 +12,11 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
-use super::bearer;
 use crate::{
     http::{
         StartError,
@@ -24,18 +24,13 @@ use crate::{
     },
     ports::Clock,
     recovery::Action,
-    types::{
-        access::{Principal, Scope},
-        secret::Secret,
-    },
+    types::access::{Principal, Scope},
 };
 
 /// How often the file is looked at, at the most; a token that is not known is a reason to look at once.
 const LOOK: Duration = Duration::from_secs(1);
 /// More are not compared within reason: each request is held against all.
 const MOST: usize = 1_000;
-/// Shorter ones could be found by trying.
-const LEAST_CHARACTERS: usize = 20;
 const MAX_NAME: usize = 64;
 
 #[derive(Deserialize)]
@@ -50,7 +45,8 @@ struct File {
 struct Entry {
     name: String,
     sha256: Option<String>,
-    token: Option<Secret>,
+    /// Refused, whatever it is.
+    token: Option<IgnoredAny>,
     scopes: Vec<String>,
     expires: Option<toml::Value>,
 }
@@ -166,12 +162,6 @@ impl Tokens {
     }
 }
 
-/// The tokens that stand in a file as they are, for the redactor; none of a file that cannot be read.
-pub(in crate::http) fn plain_tokens(path: &Path) -> Vec<Secret> {
-    let file = files::read(path).ok().and_then(|content| toml::from_str::<File>(&content.text).ok());
-    file.into_iter().flat_map(|file| file.token).filter_map(|entry| entry.token).collect()
-}
-
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
@@ -185,13 +175,10 @@ fn load(path: &Path) -> Result<(Arc<[Token]>, Stamp), String> {
     // The parser's own message may repeat a value.
     let file: File = toml::from_str(&content.text).map_err(|error| {
         let line = error.span().map_or(1, |span| content.text[..content.text.floor_char_boundary(span.start)].matches('\n').count() + 1);
-        format!("line {line}: not valid; a [[token]] has name, scopes, sha256 or token, and if you like expires, and no other key")
+        format!("line {line}: not valid; a [[token]] has name, sha256, scopes, and if you like expires, and no other key")
     })?;
     if file.token.len() > MOST {
         return Err(format!("it has more than {MOST} tokens"));
-    }
-    if content.mode & 0o004 != 0 && file.token.iter().any(|entry| entry.token.is_some()) {
-        return Err(format!("everybody may read it, and it holds tokens as they are; run: chmod o-r {}, or write sha256 instead of token", path.display()));
     }
     let mut digests = BTreeSet::new();
     let mut tokens = Vec::with_capacity(file.token.len());
@@ -210,12 +197,10 @@ fn parse(entry: Entry) -> Result<Token, String> {
     if !name_fits {
         return Err(format!("name: write 1 to {MAX_NAME} letters, digits and any of - . _ @"));
     }
-    let digest = match (&entry.sha256, &entry.token) {
-        (Some(hex), None) => unhex(hex).ok_or("sha256: write 64 hex digits")?,
-        (None, Some(token)) if token.expose().len() >= LEAST_CHARACTERS && bearer::is_token(token.expose()) => digest(token.expose()),
-        (None, Some(_)) => return Err(format!("token: write at least {LEAST_CHARACTERS} letters, digits and any of - . _ ~ + /")),
-        _ => return Err("write either sha256 or token".to_owned()),
-    };
+    if entry.token.is_some() {
+        return Err("a token itself does not belong into the file; write sha256, as `opsmedic token NAME` prints it".to_owned());
+    }
+    let digest = entry.sha256.as_deref().and_then(unhex).ok_or("sha256: write 64 hex digits, as `opsmedic token NAME` prints them")?;
     let actions = Action::ALL.map(Action::name);
     let scopes = entry.scopes.iter().map(|text| Scope::parse(text, &actions)).collect::<Result<_, _>>().map_err(|why| format!("scopes: {why}"))?;
     let expires = entry.expires.map(|value| match value {
@@ -294,9 +279,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_is_found_by_its_digest_or_itself_with_its_scopes() {
+    async fn a_token_is_found_by_its_digest_with_its_scopes() {
         let ground = Ground::new();
-        let bob = format!("[[token]]\nname = \"bob\"\ntoken = \"{BOB}\"\nscopes = [\"read\", \"recover:restart_service\"]\n");
+        let bob = entry("bob", BOB).replace("[\"read\"]", "[\"read\", \"recover:restart_service\"]");
         ground.write(&(entry("alice", ALICE) + &bob), 0o640);
         let tokens = ground.read().expect("good");
         let Found::Good(bob) = tokens.find(BOB).await else { panic!("not found") };
@@ -305,7 +290,6 @@ mod tests {
         for wrong in [&ALICE[1..], &hex(ALICE), "", "x", &format!("{ALICE}=")] {
             assert_eq!(tokens.find(wrong).await, Found::Unknown, "{wrong}");
         }
-        assert_eq!(plain_tokens(&ground.path()).len(), 1);
     }
 
     #[tokio::test]
@@ -358,17 +342,17 @@ mod tests {
         let alice = entry("alice", ALICE);
         let plain = format!("[[token]]\nname = \"bob\"\ntoken = \"{BOB}\"\nscopes = [\"read\"]\n");
         for (text, mode, why) in [
-            (plain.clone(), 0o644, "chmod o-r"),
+            (plain, 0o600, "opsmedic token"),
             (alice.clone(), 0o602, "chmod o-w"),
             (alice.replace("read", "write"), 0o600, "unknown scope"),
             (alice.replace("alice", "a b"), 0o600, "name"),
             (alice.replace(&hex(ALICE), "abc"), 0o600, "64 hex digits"),
-            (plain.replace(BOB, &BOB[..19]), 0o600, "at least 20"),
-            (format!("{alice}token = \"{BOB}\"\n"), 0o600, "either"),
+            (alice.replace("sha256", "#"), 0o600, "sha256"),
+            (format!("{alice}token = \"{BOB}\"\n"), 0o600, "opsmedic token"),
+            (format!("{alice}token = [\"{BOB}\"]\n"), 0o600, "opsmedic token"),
             (format!("{alice}{}", alice.replace("alice", "other")), 0o600, "twice"),
             (format!("{alice}expires = 5\n"), 0o600, "expires"),
             (format!("{alice}expires = \"soon\"\n"), 0o600, "expires"),
-            (format!("{alice}token = [\"{BOB}\"]\n"), 0o600, "line 5"),
             (format!("{alice}\"{BOB}\" = 1\n"), 0o600, "line 5"),
             (format!("token = \"{BOB}\"\n"), 0o600, "line 1"),
             ((0..=MOST).map(|n| entry("x", &n.to_string())).collect(), 0o600, "more than 1000"),

@@ -26,12 +26,18 @@ use crate::ports::{
 struct Publisher {
     document: Mutex<Option<String>>,
     asked: AtomicUsize,
+    /// How long an answer takes.
+    delay: Mutex<Duration>,
 }
 
 #[async_trait]
 impl Http for Publisher {
     async fn send(&self, _request: &Request) -> Result<Response, HttpError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        let delay = *self.delay.lock().expect("no panic");
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         let document = self.document.lock().expect("no panic").clone().ok_or(HttpError::Connect)?;
         Ok(Response { status: 200, headers: Vec::new(), body: document.into_bytes(), elapsed: Duration::ZERO })
     }
@@ -268,4 +274,31 @@ async fn kept_keys_outlive_a_silent_server_for_a_day_and_without_keys_nothing_is
     assert_eq!(ground.asked(), 3, "in the background");
     ground.clock.advance_seconds(400);
     assert_eq!(ground.jwt.verify(&pair.sign(&claims())).await, Err(Refused::Unavailable));
+}
+
+#[tokio::test]
+async fn who_hangs_up_while_keys_are_fetched_takes_them_from_nobody() {
+    let pair = Pair::ec("one");
+    let ground = Ground::publishing(&[pair.public()]);
+    *ground.publisher.delay.lock().expect("no panic") = Duration::from_millis(200);
+    let token = pair.sign(&claims());
+    for _ in 0..3 {
+        assert!(tokio::time::timeout(Duration::from_millis(10), ground.jwt.verify(&token)).await.is_err(), "it is not there yet");
+    }
+    assert!(ground.jwt.verify(&token).await.is_ok());
+    assert_eq!(ground.asked(), 1, "one for all");
+}
+
+#[tokio::test]
+async fn the_time_to_the_next_look_counts_from_the_end_of_the_last() {
+    let pair = Pair::ec("one");
+    let ground = Ground::publishing(&[]);
+    ground.jwt.prepare();
+    assert!(ground.refuses(&pair.sign(&claims())).await.contains("not known"));
+    assert_eq!(ground.asked(), 1, "waits for what was begun");
+    ground.publish(&[pair.public()]);
+    ground.clock.advance_seconds(29);
+    assert!(ground.refuses(&pair.sign(&claims())).await.contains("not known"));
+    ground.clock.advance_seconds(1);
+    assert!(ground.jwt.verify(&pair.sign(&claims())).await.is_ok());
 }
