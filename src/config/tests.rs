@@ -18,6 +18,8 @@ fn errors_name_file_line_key_and_what_to_write() {
     for (text, wants) in [
         ("hots = 1", vec!["x.toml:1:1", "hots", "did you mean host?"]),
         ("[health]\n\n[health.aplication]\nurl = 'x'", vec!["x.toml:3:", "health.aplication", "did you mean application?"]),
+        ("[http]\ndrain_seconds = 601", vec!["x.toml:2:", " http.drain_seconds: is out of range: write 0 to 600"]),
+        ("[http.auth]\nresource = 'https://h/mcp'", vec!["x.toml:1:", " http.auth: write tokens_file"]),
         ("[health.application]\nurl = 'http://x'\ntimout_ms = 50", vec!["x.toml:3:", "health.application.timout_ms", "expected", "`timeout_ms`"]),
         ("[health.application]\ntimeout_ms = 50", vec!["x.toml:", "health.application", "url"]),
         ("[classify.levels.P0]\nerror_rate_percent = 150", vec!["x.toml:2:", "classify.levels.P0.error_rate_percent", "0 to 100"]),

@@ -94,9 +94,10 @@ impl Places<'_> {
         let before = &self.source.text[..self.source.text.floor_char_boundary(span.start)];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let (key, message): (_, String) = (self.key_at(span.start), message.into());
-        // The rule of a section names its key itself; the place does as well.
-        let said = message.strip_prefix(&key).filter(|_| !key.is_empty()).and_then(|rest| rest.strip_prefix([':', ' ']));
-        let message = said.map_or(message.as_str(), str::trim_start).to_owned();
+        // The rule of a section names its key itself, and the place does as well.
+        let rest = message.strip_prefix(&key).filter(|_| !key.is_empty());
+        let said = rest.and_then(|rest| rest.strip_prefix(": ").or_else(|| rest.strip_prefix(' ').filter(|rest| rest.starts_with("is "))));
+        let message = said.unwrap_or(&message).to_owned();
         ConfigError::Wrong {
             file: self.source.file.clone(),
             line: before.matches('\n').count() + 1,
