@@ -57,7 +57,7 @@ const KNOWN_METHODS: &[&str] = &[
     "ping",
 ];
 /// Those of them that 2026-07-28 no longer has.
-const HANDSHAKE: &[&str] = &["initialize", "ping"];
+const REMOVED: &[&str] = &["initialize", "ping", "resources/subscribe", "resources/unsubscribe"];
 
 /// What all transports of a process share: the services, and how much runs at once.
 pub struct Hub {
@@ -354,8 +354,8 @@ impl ServerHandler for Server {
     }
 
     async fn on_custom_request(&self, request: CustomRequest, context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
-        // A request that says its own revision is one of 2026-07-28, which knows no handshake.
-        let removed = context.meta.protocol_version().is_some() && HANDSHAKE.contains(&request.method.as_str());
+        // A request that says its own revision is one of 2026-07-28, which knows neither handshake nor these subscriptions.
+        let removed = context.meta.protocol_version().is_some() && REMOVED.contains(&request.method.as_str());
         if KNOWN_METHODS.contains(&request.method.as_str()) && !removed {
             return Err(ErrorData::invalid_params("the parameters do not fit this method", None));
         }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{
     canaries::{self, HOSTILE},
@@ -295,7 +296,8 @@ impl Planted {
         let cache = says(format!("-ERR AUTH default canary-b04x {}\r\n", words.replace(['\r', '\n'], " ")).into_bytes());
         let output = sandbox.write("said", &format!("{words}\nAuthorization: Bearer canary-b05xabcdef\n{EXACT}\n"));
         let act = sandbox.program("act", &format!("#!/bin/sh\ncat '{}'\nenv\ncat '{}' >&2\nexit 0\n", output.display(), output.display()));
-        sandbox.write("tokens.toml", &format!("[[token]]\nname = \"chief\"\ntoken = \"{TOKEN}\"\nscopes = [\"read\", \"recover:*\"]\n"));
+        let sha256: String = Sha256::digest(TOKEN).iter().map(|b| format!("{b:02x}")).collect();
+        sandbox.write("tokens.toml", &format!("[[token]]\nname = \"chief\"\nsha256 = \"{sha256}\"\nscopes = [\"read\", \"recover:*\"]\n"));
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(sandbox.path("tokens.toml"), fs::Permissions::from_mode(0o600)).unwrap();
         let url = service.url();
