@@ -106,7 +106,7 @@ async fn over_http(hub: Arc<Hub>, address: SocketAddr, serving: &Serving, stop: 
     let (metrics, counted) = (hub.services().clone(), sessions.clone());
     let routes = Router::new()
         .route("/metrics", get(move || async move { (METRICS_TYPE, metrics.metrics.text(counted.count())) }))
-        .merge(mcp::routes(|transport| Server::new(hub.clone(), transport), &sessions, &cut))
+        .merge(mcp::routes(|transport| Server::new(hub.clone(), transport), Some(hub.clone()), &sessions, &cut))
         .route("/healthz", get(|| async { "ok\n" }));
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("serving MCP at {scheme}://{address}/mcp, for older clients at {scheme}://{address}/sse");

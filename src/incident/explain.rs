@@ -2,7 +2,7 @@
 
 use super::{
     BusinessImpact, ClassifySettings, Confidence, Contradiction, Evidence, Metric, Missing, Policy, WouldChange,
-    rules::{self, Case, DecidedBy, Decision, Held, Limit},
+    rules::{self, Case, DecidedBy, Decider, Decision, Held, Limit},
 };
 use crate::types::{lang::Lang, severity::Severity};
 
@@ -17,27 +17,29 @@ pub(super) fn confidence(evidence: &Evidence, determined: bool, contradictions: 
     }
 }
 
-pub(super) fn why(decision: &Decision, lang: Lang) -> String {
-    let (severity, by) = (decision.severity, decision.deciders.iter().flatten().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-    let zh = match decision.decided_by {
-        DecidedBy::Quorum => format!("{severity}：该级别至少一半的规则命中（{by}）"),
-        DecidedBy::DecisiveSignal => format!("{severity}：决定性信号（{by}）"),
-        DecidedBy::SingleMetric => format!("{severity}：单一指标越界（{by}），按低一级计"),
-        DecidedBy::BusinessImpact => format!("{severity}：业务影响设定了下限"),
-        DecidedBy::WorstPlausible => format!("证据不足，无法判定；{severity} 是现有证据指向的最坏情况（{by}）"),
-        DecidedBy::NoRule if decision.determined => format!("{severity}：没有规则命中"),
-        DecidedBy::NoRule => format!("证据不足，无法判定；没有迹象，按 {severity} 处理，请有人查看"),
-    };
-    let en = match decision.decided_by {
-        DecidedBy::Quorum => format!("{severity}: at least half of its rules hit ({by})"),
-        DecidedBy::DecisiveSignal => format!("{severity}: a decisive signal ({by})"),
-        DecidedBy::SingleMetric => format!("{severity}: one metric is far out ({by}), which counts one level below its own"),
-        DecidedBy::BusinessImpact => format!("{severity}: the business impact sets this floor"),
-        DecidedBy::WorstPlausible => format!("not determined, too little is known; {severity} is the worst that the evidence points to ({by})"),
-        DecidedBy::NoRule if decision.determined => format!("{severity}: no rule hit"),
-        DecidedBy::NoRule => format!("not determined, too little is known and nothing points anywhere; {severity} so that somebody looks"),
-    };
-    lang.pick(en, zh)
+pub(super) fn why(decision: &Decision, deciders: &[Decider], lang: Lang) -> String {
+    let severity = decision.severity;
+    let by = deciders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match lang {
+        Lang::En => match decision.decided_by {
+            DecidedBy::Quorum => format!("{severity}: at least half of its rules hit ({by})"),
+            DecidedBy::DecisiveSignal => format!("{severity}: a decisive signal ({by})"),
+            DecidedBy::SingleMetric => format!("{severity}: one metric is far out ({by}), which counts one level below its own"),
+            DecidedBy::BusinessImpact => format!("{severity}: the business impact sets this floor"),
+            DecidedBy::WorstPlausible => format!("not determined, too little is known; {severity} is the worst that the evidence points to ({by})"),
+            DecidedBy::NoRule if decision.determined => format!("{severity}: no rule hit"),
+            DecidedBy::NoRule => format!("not determined, too little is known and nothing points anywhere; {severity} so that somebody looks"),
+        },
+        Lang::Zh => match decision.decided_by {
+            DecidedBy::Quorum => format!("{severity}：该级别至少一半的规则命中（{by}）"),
+            DecidedBy::DecisiveSignal => format!("{severity}：决定性信号（{by}）"),
+            DecidedBy::SingleMetric => format!("{severity}：单一指标越界（{by}），按低一级计"),
+            DecidedBy::BusinessImpact => format!("{severity}：业务影响设定了下限"),
+            DecidedBy::WorstPlausible => format!("证据不足，无法判定；{severity} 是现有证据指向的最坏情况（{by}）"),
+            DecidedBy::NoRule if decision.determined => format!("{severity}：没有规则命中"),
+            DecidedBy::NoRule => format!("证据不足，无法判定；没有迹象，按 {severity} 处理，请有人查看"),
+        },
+    }
 }
 
 pub(super) fn missing(evidence: &Evidence, lang: Lang) -> Vec<Missing> {
@@ -54,14 +56,14 @@ pub(super) fn missing(evidence: &Evidence, lang: Lang) -> Vec<Missing> {
         Metric::AffectedUsers => lang.pick("distinct users with failed requests; 0 only if it was counted", "请求失败的独立用户数；确实统计过才写 0"),
     };
     let metrics = Metric::ALL.into_iter().filter(|m| evidence.value(*m).is_none());
-    metrics.map(|m| Missing { input: m.name().to_owned(), how: how(m).to_owned() }).collect()
+    metrics.map(|m| Missing { input: m.name(), how: how(m) }).collect()
 }
 
 pub(super) fn contradictions(evidence: &Evidence, decision: &Decision, rules: &[Held], lang: Lang) -> Vec<Contradiction> {
     let mut found = Vec::new();
-    let mut add = |holds: bool, between: &[&str], en: &str, zh: &str| {
+    let mut add = |holds: bool, between: &[&'static str], en: &'static str, zh: &'static str| {
         if holds {
-            found.push(Contradiction { between: between.iter().map(|&b| b.to_owned()).collect(), text: lang.pick(en, zh).to_owned() });
+            found.push(Contradiction { between: between.to_vec(), text: lang.pick(en, zh) });
         }
     };
     let (errors, availability, users) = (evidence.error_rate_percent, evidence.availability_percent, evidence.affected_users);

@@ -53,13 +53,14 @@ pub enum IncidentError {
 pub struct Classifier {
     settings: ClassifySettings,
     bands: explain::Bands,
+    names: rules::Names,
     clock: Arc<dyn Clock>,
 }
 
 impl Classifier {
     /// A classifier by these settings.
     pub fn new(settings: ClassifySettings, clock: Arc<dyn Clock>) -> Self {
-        Self { bands: explain::Bands::new(&settings), settings, clock }
+        Self { bands: explain::Bands::new(&settings), names: rules::Names::new(&settings), settings, clock }
     }
 
     /// Judges the evidence by the configured policy.
@@ -90,15 +91,15 @@ impl Classifier {
             confidence: explain::confidence(evidence, decision.determined, contradictions.len()),
             policy,
             decided_by: decision.decided_by,
-            why: explain::why(&decision, lang),
-            rules: rules.iter().map(|held| held.row()).collect(),
+            why: explain::why(&decision, &rules::deciders(&self.settings, &case, &decision), lang),
+            rules: rules.iter().map(|held| held.row(&self.names)).collect(),
             missing_evidence: explain::missing(evidence, lang),
             would_change: explain::would_change(policy, &self.settings, &self.bands, &case, decision.severity),
             contradictions,
             response_team: level.team.clone(),
             sla_minutes: level.sla_minutes,
             respond_by: deadline.to_string(),
-            playbook: lead.playbook.to_owned(),
+            playbook: lead.playbook,
             issue_type: lead.issue,
         })
     }

@@ -29,9 +29,9 @@ pub enum Confidence {
 #[schemars(inline)]
 pub struct Contradiction {
     /// The inputs.
-    pub between: Vec<String>,
+    pub between: Vec<&'static str>,
     /// What does not fit, and what it may mean.
-    pub text: String,
+    pub text: &'static str,
 }
 
 /// An input that was not given.
@@ -39,9 +39,9 @@ pub struct Contradiction {
 #[schemars(inline)]
 pub struct Missing {
     /// The input.
-    pub input: String,
+    pub input: &'static str,
     /// How to get it.
-    pub how: String,
+    pub how: &'static str,
 }
 
 /// A change of one input that would change the severity.
@@ -84,7 +84,7 @@ pub struct Verdict {
     /// The same as a moment, RFC 3339 UTC, counted from this answer.
     pub respond_by: String,
     /// The playbook to read next.
-    pub playbook: String,
+    pub playbook: &'static str,
     /// What recovery would be asked to mend; absent where no automatic action fits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issue_type: Option<IssueType>,

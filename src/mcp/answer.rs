@@ -3,20 +3,20 @@
 use rmcp::model::InputRequiredResult;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{CutRules, ToolError, budget, text};
 use crate::{
     flows::{NextCall, Services, next},
-    types::bound,
+    types::{bound, sanitise::is_plain},
 };
 
 /// What a tool gives to be finished.
 pub struct Answer {
     /// One line that says the most important.
     pub headline: String,
-    /// The facts: a type with an object schema.
-    pub body: Value,
+    /// The facts: a JSON object.
+    pub body: String,
     /// Text that reads better than the outline, such as Markdown.
     pub text: Option<String>,
     /// What to call next; the first three are kept.
@@ -35,13 +35,20 @@ impl Answer {
     /// # Errors
     /// `internal` when the body is no JSON object, which is a defect.
     pub fn new(headline: impl Into<String>, body: &impl Serialize) -> Result<Self, ToolError> {
-        let body = serde_json::to_value(body).map_err(|e| ToolError::new("internal", e.to_string(), "report this defect"))?;
+        let defect = |why: String| ToolError::new("internal", why, "report this defect");
+        // Growing step by step would copy all of it several times.
+        let mut json = Vec::with_capacity(4_096);
+        serde_json::to_writer(&mut json, body).map_err(|error| defect(error.to_string()))?;
+        let body = String::from_utf8(json).map_err(|error| defect(error.to_string()))?;
+        if !body.starts_with('{') {
+            return Err(defect("the answer is no object".to_owned()));
+        }
         Ok(Self { headline: headline.into(), body, text: None, next_calls: Vec::new(), cut: CutRules::default(), whole_at: None, ask: None })
     }
 
     /// No answer yet: the client is to ask a person.
     pub fn asking(ask: Box<InputRequiredResult>) -> Self {
-        Self { headline: String::new(), body: Value::Null, text: None, next_calls: Vec::new(), cut: CutRules::default(), whole_at: None, ask: Some(ask) }
+        Self { headline: String::new(), body: String::new(), text: None, next_calls: Vec::new(), cut: CutRules::default(), whole_at: None, ask: Some(ask) }
     }
 
     /// Adds suggestions.
@@ -86,42 +93,118 @@ const MESSAGE_BYTES: usize = 600;
 /// What naming the whole result takes.
 const FULL_RESULT_BYTES: usize = 100;
 
-/// The structure and the text as they go out. What does not fit is given to `keep` as a whole, which says where it can be read.
-pub(super) fn finish(services: &Services, scope: &str, answer: Answer, keep: impl Fn(&Value) -> String) -> (Value, String) {
-    let mut object = match answer.body {
-        Value::Object(object) => object,
-        other => Map::from_iter([("value".to_owned(), other)]),
+/// An answer as it goes out.
+pub(super) struct Finished {
+    /// A JSON object.
+    pub(super) structure: String,
+    /// The same in words.
+    pub(super) text: String,
+}
+
+/// The answer as it goes out. What does not fit is given to `keep` as a whole, which says where it can be read.
+pub(super) fn finish(services: &Services, scope: &str, answer: Answer, keep: impl Fn(&str) -> String) -> Finished {
+    let whole = match at_once(services, scope, &answer) {
+        Ok(finished) => return finished,
+        Err(whole) => whole,
     };
-    object.insert("host".to_owned(), json!(services.host));
-    object.insert("scope".to_owned(), json!(scope));
-    object.insert("next_calls".to_owned(), json!(answer.next_calls.into_iter().take(next::MOST).collect::<Vec<_>>()));
-    let mut whole = Value::Object(object);
-    services.clean(&mut whole);
-    let room = services.output_budget_bytes.saturating_sub(ENVELOPE_BYTES);
-    let for_structure = room * STRUCTURE_PARTS / PARTS;
-    let keep = |whole: &Value| answer.whole_at.clone().unwrap_or_else(|| keep(whole));
-    let size = budget::size(&whole);
-    let mut full_result = (size > for_structure.saturating_sub(FULL_RESULT_BYTES)).then(|| keep(&whole));
-    let Value::Object(mut object) = whole else { unreachable!("an object stays one") };
-    let mut cuts = Vec::new();
-    if let Some(uri) = &full_result {
+    let uri = answer.whole_at.clone().unwrap_or_else(|| keep(&whole));
+    let structure = if whole.len() > for_whole_structure(services) {
+        let Value::Object(mut object) = parsed(&whole) else { unreachable!("an object stays one") };
         object.insert("full_result".to_owned(), json!(uri));
-        cuts = budget::fit(&mut object, for_structure, answer.cut);
+        let cuts = budget::fit(&mut object, for_structure(services), answer.cut);
+        object.insert("truncated".to_owned(), json!(cuts));
+        Value::Object(object).to_string()
+    } else {
+        // There was room in it for the name of what the text leaves out.
+        with(whole, "full_result", &json!(uri))
+    };
+    let text = fit_text(text(services, scope, &answer, &structure), room(services).saturating_sub(structure.len()), &uri);
+    Finished { structure, text }
+}
+
+/// The answer as it goes out, if all of it fits.
+///
+/// # Errors
+/// It does not: its whole structure.
+pub(super) fn at_once(services: &Services, scope: &str, answer: &Answer) -> Result<Finished, String> {
+    let structure = structure(services, scope, answer);
+    let finished = clean_as_it_is(services, answer, structure).unwrap_or_else(|structure| {
+        let structure = cleaned(services, &structure);
+        let text = if structure.len() > for_whole_structure(services) { String::new() } else { text(services, scope, answer, &structure) };
+        Finished { structure, text }
+    });
+    let size = finished.structure.len();
+    // As if it named a whole result: whatever fits without must fit with it.
+    let fits = size <= for_whole_structure(services) && fits(&finished.text, room(services).saturating_sub(size + FULL_RESULT_BYTES));
+    if fits { Ok(finished) } else { Err(finished.structure) }
+}
+
+/// The body with what every answer has.
+fn structure(services: &Services, scope: &str, answer: &Answer) -> String {
+    let mut structure = String::with_capacity(answer.body.len() + 1_024);
+    structure.push_str(&answer.body);
+    let next_calls = &answer.next_calls[..answer.next_calls.len().min(next::MOST)];
+    let own = [("host", json!(services.host)), ("scope", json!(scope)), ("next_calls", json!(next_calls)), ("truncated", json!([]))];
+    own.iter().fold(structure, |structure, (key, value)| with(structure, key, value))
+}
+
+/// An answer that has nothing to clean and nothing to cut, as most that are short: one look at the outline tells, since each string of the structure
+/// stands in it. Of escapes and of what is not ASCII that cannot be said.
+///
+/// # Errors
+/// It cannot be told: the structure.
+fn clean_as_it_is(services: &Services, answer: &Answer, structure: String) -> Result<Finished, String> {
+    let plain = is_plain(&structure) && memchr::memchr(b'\\', structure.as_bytes()).is_none();
+    if answer.text.is_some() || !plain || structure.len() > for_whole_structure(services) {
+        return Err(structure);
     }
-    object.insert("truncated".to_owned(), json!(cuts));
+    let text = text::outline(&answer.headline, &structure);
+    if is_plain(&text) && services.redactor.is_clean(&text) { Ok(Finished { structure, text }) } else { Err(structure) }
+}
+
+/// What structure and text may take together.
+fn room(services: &Services) -> usize {
+    services.output_budget_bytes.saturating_sub(ENVELOPE_BYTES)
+}
+
+/// What of it the structure may take.
+fn for_structure(services: &Services) -> usize {
+    room(services) * STRUCTURE_PARTS / PARTS
+}
+
+/// A structure up to this is given whole; there is still room in it to name where it can be read.
+fn for_whole_structure(services: &Services) -> usize {
+    for_structure(services).saturating_sub(FULL_RESULT_BYTES)
+}
+
+/// A JSON object with a member more.
+fn with(mut object: String, key: &str, value: &Value) -> String {
+    object.pop();
+    object.push_str(if object.len() > 1 { ",\"" } else { "\"" });
+    object.push_str(key);
+    object.push_str("\":");
+    object.push_str(&value.to_string());
+    object.push('}');
+    object
+}
+
+/// What was written a moment ago.
+pub(super) fn parsed(json: &str) -> Value {
+    serde_json::from_str(json).expect("what serde_json wrote is JSON")
+}
+
+fn cleaned(services: &Services, structure: &str) -> String {
+    let mut value = parsed(structure);
+    services.clean(&mut value);
+    value.to_string()
+}
+
+fn text(services: &Services, scope: &str, answer: &Answer, structure: &str) -> String {
     let headline = services.clean_text(&answer.headline);
-    let text = match answer.text {
-        Some(text) => format!("{headline}\nhost: {}\nscope: {scope}\n\n{}", services.host, services.clean_text(&text)),
-        None => text::outline(&headline, &object),
-    };
-    // What is whole grew by an empty list only.
-    let taken = if full_result.is_some() { budget::size(&object) } else { size + FULL_RESULT_BYTES };
-    if full_result.is_none() && !fits(&text, room.saturating_sub(taken)) {
-        // The structure is whole: there was room in it for the name of what the text leaves out.
-        let uri = full_result.insert(keep(&Value::Object(object.clone())));
-        object.insert("full_result".to_owned(), json!(uri));
+    match &answer.text {
+        Some(text) => format!("{headline}\nhost: {}\nscope: {scope}\n\n{}", services.host, services.clean_text(text)),
+        None => text::outline(&headline, structure),
     }
-    (Value::Object(object), fit_text(text, room.saturating_sub(taken), full_result.as_deref()))
 }
 
 /// An error as JSON, which people, models and programs can read.
@@ -139,18 +222,17 @@ fn fits(text: &str, room: usize) -> bool {
 }
 
 /// Cut at a line until it fits as JSON writes it, with a word that it was and where all of it is.
-fn fit_text(text: String, room: usize, full_result: Option<&str>) -> String {
-    let named = full_result.is_none_or(|uri| text.contains(uri));
-    let end = full_result.filter(|_| !named).map(|uri| format!("full_result: {uri}\n")).unwrap_or_default();
+fn fit_text(text: String, room: usize, full_result: &str) -> String {
+    let named = format!("full_result: {full_result}\n");
+    let end = if text.contains(full_result) { "" } else { &named };
     if fits(&text, room.saturating_sub(end.len())) {
-        return text + &end;
+        return text + end;
     }
-    let end = full_result.map(|uri| format!("full_result: {uri}\n")).unwrap_or_default();
     let mut keep = text.len();
     loop {
         let front = &text[..text.floor_char_boundary(keep)];
         let front = front.rfind('\n').map_or(front, |at| &front[..at]);
-        let cut = format!("{front}\n… ({} of {} bytes shown)\n{end}", front.len(), text.len());
+        let cut = format!("{front}\n… ({} of {} bytes shown)\n{named}", front.len(), text.len());
         let size = budget::size(cut.as_str());
         if size <= room || front.is_empty() {
             return cut;

@@ -43,6 +43,12 @@ impl Room {
         Self { room: Semaphore::new(room), places: Semaphore::new(room.saturating_add(queue)) }
     }
 
+    /// Only where nobody has to wait.
+    fn enter_at_once(&self) -> Option<(SemaphorePermit<'_>, SemaphorePermit<'_>)> {
+        let room = self.room.try_acquire().ok()?;
+        Some((self.places.try_acquire().ok()?, room))
+    }
+
     async fn enter(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), ToolError> {
         let full = || ToolError::new("busy", "too many calls are running and waiting", "wait a second and call again; nothing was done");
         let place = self.places.try_acquire().map_err(|_| full())?;
@@ -93,14 +99,27 @@ impl Lanes {
     /// # Errors
     /// `busy` when even the queue is full.
     pub(super) async fn enter(&self, lane: Lane) -> Result<Place<'_>, ToolError> {
-        let lane = match lane {
+        let counted = self.counted();
+        Ok(Place { _held: self.room(lane).enter().await?, _counted: counted })
+    }
+
+    /// The same for a call that does not wait; none when it would have to.
+    pub(super) fn enter_at_once(&self, lane: Lane) -> Option<Place<'_>> {
+        let counted = self.counted();
+        Some(Place { _held: self.room(lane).enter_at_once()?, _counted: counted })
+    }
+
+    fn room(&self, lane: Lane) -> &Room {
+        match lane {
             Lane::Calls => &self.calls,
             Lane::Logs => &self.logs,
             Lane::Waiting => &self.waiting,
-        };
+        }
+    }
+
+    fn counted(&self) -> Counted<'_> {
         self.running.fetch_add(1, Ordering::SeqCst);
-        let counted = Counted(self);
-        Ok(Place { _held: lane.enter().await?, _counted: counted })
+        Counted(self)
     }
 
     /// Waits until no call runs or waits.

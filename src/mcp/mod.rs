@@ -10,6 +10,7 @@ mod approval;
 mod budget;
 mod completions;
 mod content;
+mod direct;
 mod error;
 mod kept;
 mod lanes;
@@ -32,6 +33,7 @@ mod tasks;
 mod text;
 pub mod tools;
 mod uri;
+mod walk;
 
 use std::sync::Arc;
 
@@ -50,7 +52,12 @@ pub use server::{Hub, Server, Transport, describe};
 pub use sessions::Sessions;
 pub use stdio::{serve, serve_over};
 
-/// Every route on which MCP is spoken, for the handler of each transport. `cut` ends every stream.
-pub fn routes<H: ServerHandler + Clone>(handler: impl Fn(Transport) -> H, sessions: &Arc<Sessions>, cut: &CancellationToken) -> Router {
-    streamable::router(handler(Transport::Http), sessions, cut.clone()).merge(sse::router(handler(Transport::Sse), sessions, cut.clone()))
+/// Every route on which MCP is spoken, for the handler of each transport. `cut` ends every stream; `direct` answers what can be on the spot.
+pub fn routes<H: ServerHandler + Clone>(
+    handler: impl Fn(Transport) -> H,
+    direct: Option<Arc<Hub>>,
+    sessions: &Arc<Sessions>,
+    cut: &CancellationToken,
+) -> Router {
+    streamable::router(handler(Transport::Http), direct, sessions, cut.clone()).merge(sse::router(handler(Transport::Sse), sessions, cut.clone()))
 }

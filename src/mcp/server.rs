@@ -92,6 +92,12 @@ impl Hub {
     pub async fn quiet(&self) {
         self.lanes.quiet().await;
     }
+
+    /// A call got its answer.
+    pub(super) fn count(&self, tool: &'static str, refusal: Option<&'static str>, took: Duration) {
+        self.services.metrics.called(tool, refusal, took);
+        tracing::info!(tool, milliseconds = took.as_millis(), refusal, "tool called");
+    }
 }
 
 /// The server behind every transport. Cheap to clone.
@@ -198,23 +204,18 @@ impl Server {
             }
         });
         let ended = ended(tool.name, &cancel, DEADLINE, call).await;
-        self.count(tool.name, ended.as_ref().err().map(|error| error.code), begun.elapsed());
+        self.hub.count(tool.name, ended.as_ref().err().map(|error| error.code), begun.elapsed());
         self.respond(tool, ended, context)
-    }
-
-    fn count(&self, tool: &'static str, refusal: Option<&'static str>, took: Duration) {
-        self.services.metrics.called(tool, refusal, took);
-        tracing::info!(tool, milliseconds = took.as_millis(), refusal, "tool called");
     }
 
     fn respond(&self, tool: &Kind, ended: Result<Answer, ToolError>, context: &RequestContext<RoleServer>) -> CallToolResponse {
         match ended {
             Ok(Answer { ask: Some(ask), .. }) => (*ask).into(),
             Ok(answer) => {
-                let keep = |whole: &serde_json::Value| resources::keep(&self.hub, &self.principal(context).name, whole);
-                let (value, text) = answer::finish(&self.services, tool.scope, answer, keep);
-                let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-                result.structured_content = Some(value);
+                let keep = |whole: &str| resources::keep(&self.hub, &self.principal(context).name, whole);
+                let finished = answer::finish(&self.services, tool.scope, answer, keep);
+                let mut result = CallToolResult::success(vec![ContentBlock::text(finished.text)]);
+                result.structured_content = Some(answer::parsed(&finished.structure));
                 result.into()
             }
             Err(error) => self.error(&error).into(),

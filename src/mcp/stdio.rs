@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::{Hub, Server, lines::Lines, server::Transport};
+use crate::types::access::Principal;
 
 /// How long calls in flight may still be answered once stdin has ended: enough for `echo .. | opsmedic serve`, and still at once.
 const DRAIN: Duration = Duration::from_millis(250);
@@ -34,7 +35,7 @@ pub async fn serve_over(
     stop: CancellationToken,
 ) -> Result<(), String> {
     let ended = CancellationToken::new();
-    let (lines, writer) = Lines::new(input, output, ended.clone());
+    let (lines, writer) = Lines::new(input, output, ended.clone(), Some((hub.clone(), Principal::local())));
     let served = run(hub, lines, stop, ended).await;
     // Whoever reads no more needs no answer.
     let _ = tokio::time::timeout(FLUSH, writer).await;

@@ -73,6 +73,10 @@ fn is_part(byte: u8) -> bool {
 }
 
 fn is_secret(before: &[u8], run: &[u8], padded: bool) -> bool {
+    // Most long runs are words of names.
+    if !run.iter().any(u8::is_ascii_digit) {
+        return false;
+    }
     let mix = Mix::of(run);
     let alone = run.len() >= LEAST_ALONE_BYTES || padded;
     (alone && mix.is_encoded()) || (mix.is_random() && !is_uuid(run) && is_named(before))

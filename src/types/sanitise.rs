@@ -17,7 +17,8 @@ pub fn sanitise_line(text: &str) -> Cow<'_, str> {
 
 /// Whether there is nothing to look at closely: printable ASCII and newlines only.
 pub fn is_plain(text: &str) -> bool {
-    text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n'))
+    // In stretches, each looked at as a whole: that is what processors do at once.
+    text.as_bytes().chunks(64).all(|chunk| chunk.iter().fold(true, |plain, b| plain & matches!(b, b' '..=b'~' | b'\n')))
 }
 
 fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {

@@ -7,7 +7,7 @@
 //! - Business impact `high` is at least P2, `critical` at least P1.
 //! - Fewer than two metrics and nothing decisive: not determined; the severity is the worst that any of the evidence points to.
 
-use super::{Case, DecidedBy, Decider, Deciders, Decision, Limit, deciders, hits, hold};
+use super::{Case, DecidedBy, Decider, Decision, Limit, metrics_hit};
 use crate::{
     incident::{
         BusinessImpact, ClassifySettings, Metric,
@@ -26,7 +26,7 @@ const LEAST_METRICS: usize = 2;
 const FLOOR_WITHOUT_METRICS: Severity = Severity::P2;
 
 /// A severity with its reason.
-type Candidate = (Severity, DecidedBy, Deciders);
+type Candidate = (Severity, DecidedBy);
 
 /// For each severity, whether one of its words stands in the text as a word and is not negated.
 pub(super) fn words(settings: &ClassifySettings, text: &str) -> [bool; 4] {
@@ -36,27 +36,27 @@ pub(super) fn words(settings: &ClassifySettings, text: &str) -> [bool; 4] {
 }
 
 pub(super) fn decide(settings: &ClassifySettings, case: &Case<'_>) -> Decision {
-    let decisive = decisive(case);
+    let decisive = decisive(case).next().map(|_| (Severity::P0, DecidedBy::DecisiveSignal));
     let determined = decisive.is_some() || case.known() >= LEAST_METRICS;
     let candidates = if determined {
         [decisive, quorum(settings, case), single(settings, case), impact(case)]
     } else {
-        [plausible(settings, case), impact(case), None, None]
+        [plausible(settings, case).map(|(severity, _)| (severity, DecidedBy::WorstPlausible)), impact(case), None, None]
     };
     // The first of the worst: earlier candidates explain more.
-    let none = (if case.known() == 0 { FLOOR_WITHOUT_METRICS } else { Severity::P3 }, DecidedBy::NoRule, deciders([]));
-    let (severity, decided_by, deciders) = candidates.into_iter().flatten().fold(none, |best, next| {
+    let none = (if case.known() == 0 { FLOOR_WITHOUT_METRICS } else { Severity::P3 }, DecidedBy::NoRule);
+    let (severity, decided_by) = candidates.into_iter().flatten().fold(none, |best, next| {
         let explains = best.1 == DecidedBy::NoRule && next.0 == best.0;
         if next.0 > best.0 || explains { next } else { best }
     });
-    Decision { severity, determined, decided_by, deciders }
+    Decision { severity, determined, decided_by }
 }
 
-fn decisive(case: &Case<'_>) -> Option<Candidate> {
+/// The metrics beyond the limits that decide alone.
+pub(super) fn decisive(case: &Case<'_>) -> impl Iterator<Item = Metric> {
     let availability = case.value(Metric::Availability).filter(|a| *a < DECISIVE_AVAILABILITY_PERCENT).map(|_| Metric::Availability);
     let errors = case.value(Metric::ErrorRate).filter(|e| *e >= DECISIVE_ERROR_RATE_PERCENT).map(|_| Metric::ErrorRate);
-    let signals = deciders(availability.into_iter().chain(errors).map(Decider::Decisive));
-    signals[0].is_some().then_some((Severity::P0, DecidedBy::DecisiveSignal, signals))
+    availability.into_iter().chain(errors)
 }
 
 pub(super) fn decisive_limit(metric: Metric) -> Option<Limit> {
@@ -71,20 +71,18 @@ pub(super) fn decisive_limit(metric: Metric) -> Option<Limit> {
 fn quorum(settings: &ClassifySettings, case: &Case<'_>) -> Option<Candidate> {
     let known = case.known();
     Severity::ALL.into_iter().find_map(|severity| {
-        let of_level = || hold(settings, case, severity).filter(|r| r.hit);
-        let metrics = of_level().filter(|r| r.measured()).count();
-        let keyword = of_level().any(|r| !r.measured());
-        let (score, total) = (metrics + usize::from(keyword), known + usize::from(keyword));
-        (metrics > 0 && 2 * score >= total).then(|| (severity, DecidedBy::Quorum, hits(settings, case, severity)))
+        let (metrics, word) = (metrics_hit(settings, case, severity), usize::from(case.words[severity.index()]));
+        (metrics > 0 && 2 * (metrics + word) >= known + word).then_some((severity, DecidedBy::Quorum))
     })
 }
 
 fn single(settings: &ClassifySettings, case: &Case<'_>) -> Option<Candidate> {
-    let (level, metric) = worst_metric(settings, case)?;
-    Some((level.one_lower(), DecidedBy::SingleMetric, deciders([Decider::Metric(metric)])))
+    let (level, _) = worst_metric(settings, case)?;
+    Some((level.one_lower(), DecidedBy::SingleMetric))
 }
 
-fn worst_metric(settings: &ClassifySettings, case: &Case<'_>) -> Option<(Severity, Metric)> {
+/// The metric that hits the worst level, and that level.
+pub(super) fn worst_metric(settings: &ClassifySettings, case: &Case<'_>) -> Option<(Severity, Metric)> {
     let hit = Metric::ALL.into_iter().filter_map(|m| Some((settings.worst_hit(m, case.value(m)?)?, m)));
     hit.reduce(|best, next| if next.0 > best.0 { next } else { best })
 }
@@ -95,13 +93,12 @@ fn impact(case: &Case<'_>) -> Option<Candidate> {
         BusinessImpact::Critical => Severity::P1,
         BusinessImpact::None | BusinessImpact::Low | BusinessImpact::Medium => return None,
     };
-    Some((floor, DecidedBy::BusinessImpact, deciders([Decider::Impact])))
+    Some((floor, DecidedBy::BusinessImpact))
 }
 
-/// The worst level that the one metric or a word points to.
-fn plausible(settings: &ClassifySettings, case: &Case<'_>) -> Option<Candidate> {
+/// The worst level that the one metric or a word points to, and which of them.
+pub(super) fn plausible(settings: &ClassifySettings, case: &Case<'_>) -> Option<(Severity, Decider)> {
     let by_word = Severity::ALL.into_iter().find(|s| case.words[s.index()]).map(|s| (s, Decider::Words));
     let by_metric = worst_metric(settings, case).map(|(s, m)| (s, Decider::Metric(m)));
-    let (severity, source) = [by_metric, by_word].into_iter().flatten().reduce(|best, next| if next.0 > best.0 { next } else { best })?;
-    Some((severity, DecidedBy::WorstPlausible, deciders([source])))
+    [by_metric, by_word].into_iter().flatten().reduce(|best, next| if next.0 > best.0 { next } else { best })
 }

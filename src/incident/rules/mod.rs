@@ -5,12 +5,12 @@
 mod guarded;
 mod quorum;
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BusinessImpact, ClassifySettings, Evidence, IncidentError, Metric};
+use super::{BusinessImpact, ClassifySettings, Evidence, IncidentError, Level, Metric};
 use crate::types::severity::Severity;
 
 /// How evidence becomes a severity.
@@ -44,7 +44,7 @@ pub struct RuleRow {
     /// The level the rule belongs to.
     pub severity: Severity,
     /// The rule, such as `error_rate_percent > 50` or `keywords`.
-    pub rule: String,
+    pub rule: Arc<str>,
     /// The value it was held against; absent for keywords.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
@@ -70,12 +70,33 @@ impl Held {
     }
 
     /// With its words.
-    pub(super) fn row(self) -> RuleRow {
+    pub(super) fn row(self, names: &Names) -> RuleRow {
         let (value, threshold) = match self.rule {
             Rule::Beyond { value, threshold, .. } => (Some(value), Some(threshold)),
             Rule::Keywords => (None, None),
         };
-        RuleRow { severity: self.severity, rule: self.rule.to_string(), value, threshold, hit: self.hit }
+        RuleRow { severity: self.severity, rule: names.of(self), value, threshold, hit: self.hit }
+    }
+}
+
+/// The names of all rules; they depend on the settings only, and every verdict has most of them.
+pub(super) struct Names([Vec<Arc<str>>; 4]);
+
+impl Names {
+    pub(super) fn new(settings: &ClassifySettings) -> Self {
+        let rules = |level: &Level| {
+            let beyond = Metric::ALL.map(|metric| Rule::Beyond { metric, value: 0.0, threshold: level.threshold(metric) });
+            beyond.into_iter().chain([Rule::Keywords]).map(|rule| rule.to_string().into()).collect()
+        };
+        Self(Severity::ALL.map(|severity| rules(settings.level(severity))))
+    }
+
+    fn of(&self, held: Held) -> Arc<str> {
+        let at = match held.rule {
+            Rule::Beyond { metric, .. } => metric as usize,
+            Rule::Keywords => Metric::ALL.len(),
+        };
+        self.0[held.severity.index()][at].clone()
     }
 }
 
@@ -133,16 +154,6 @@ pub(super) struct Decision {
     pub(super) severity: Severity,
     pub(super) determined: bool,
     pub(super) decided_by: DecidedBy,
-    pub(super) deciders: Deciders,
-}
-
-/// At most the four metrics and the keywords decide.
-pub(super) type Deciders = [Option<Decider>; 5];
-
-fn deciders(some: impl IntoIterator<Item = Decider>) -> Deciders {
-    let mut all = [None; 5];
-    all.iter_mut().zip(some).for_each(|(place, decider)| *place = Some(decider));
-    all
 }
 
 /// Which step of a policy set the severity.
@@ -176,10 +187,10 @@ pub(super) struct Case<'e> {
 impl<'e> Case<'e> {
     /// The evidence as it is, read as this policy reads words.
     pub(super) fn new(policy: Policy, settings: &ClassifySettings, evidence: &'e Evidence) -> Self {
-        let words = match policy {
-            Policy::Guarded => guarded::words(settings, evidence.words()),
-            Policy::Quorum => quorum::words(settings, evidence.words()),
-        };
+        let words = evidence.description.as_deref().map_or([false; 4], |text| match policy {
+            Policy::Guarded => guarded::words(settings, text),
+            Policy::Quorum => quorum::words(settings, text),
+        });
         Self { evidence, words, instead: None }
     }
 
@@ -216,6 +227,18 @@ pub(super) fn decide(policy: Policy, settings: &ClassifySettings, case: &Case<'_
     }
 }
 
+/// What set the severity of a decision.
+pub(super) fn deciders(settings: &ClassifySettings, case: &Case<'_>, decision: &Decision) -> Vec<Decider> {
+    match decision.decided_by {
+        DecidedBy::Quorum => hold(settings, case, decision.severity).filter(|r| r.hit).map(|r| Decider::Rule(r.rule)).collect(),
+        DecidedBy::DecisiveSignal => guarded::decisive(case).map(Decider::Decisive).collect(),
+        DecidedBy::SingleMetric => guarded::worst_metric(settings, case).map(|(_, metric)| Decider::Metric(metric)).into_iter().collect(),
+        DecidedBy::BusinessImpact => vec![Decider::Impact],
+        DecidedBy::WorstPlausible => guarded::plausible(settings, case).map(|(_, source)| source).into_iter().collect(),
+        DecidedBy::NoRule => Vec::new(),
+    }
+}
+
 /// A limit of a metric.
 pub(super) struct Limit {
     /// How it is crossed, such as `< 50`.
@@ -229,6 +252,12 @@ pub(super) struct Limit {
 /// The limit that decides alone. None where a metric has no such limit.
 pub(super) fn decisive_limit(metric: Metric) -> Option<Limit> {
     guarded::decisive_limit(metric)
+}
+
+/// How many of the known metrics hit a level.
+fn metrics_hit(settings: &ClassifySettings, case: &Case<'_>, severity: Severity) -> usize {
+    let level = settings.level(severity);
+    Metric::ALL.into_iter().filter(|metric| case.value(*metric).is_some_and(|value| level.hit(*metric, value))).count()
 }
 
 /// All rules of a level over the known metrics, and the keyword rule last.
@@ -245,9 +274,4 @@ fn hold<'c>(settings: &'c ClassifySettings, case: &'c Case<'_>, severity: Severi
 /// The rules of all levels.
 pub(super) fn all<'c>(settings: &'c ClassifySettings, case: &'c Case<'_>) -> impl Iterator<Item = Held> + 'c {
     Severity::ALL.into_iter().flat_map(|severity| hold(settings, case, severity))
-}
-
-/// The rules of a level that hit.
-fn hits(settings: &ClassifySettings, case: &Case<'_>, severity: Severity) -> Deciders {
-    deciders(hold(settings, case, severity).filter(|r| r.hit).map(|r| Decider::Rule(r.rule)))
 }

@@ -3,7 +3,7 @@
 //! From P0 down: the level is taken when at least half of its rules hit. Its rules are the four metrics, and the keywords only when one of
 //! them stands anywhere in the description, inside words and negated ones included. P3 if no level is taken.
 
-use super::{Case, DecidedBy, Decision, deciders, hits, hold};
+use super::{Case, DecidedBy, Decision, metrics_hit};
 use crate::{
     incident::{ClassifySettings, IncidentError, Metric},
     types::severity::Severity,
@@ -21,11 +21,10 @@ pub(super) fn decide(settings: &ClassifySettings, case: &Case<'_>) -> Result<Dec
         return Err(IncidentError::MissingMetrics(missing));
     }
     let half = |severity: &Severity| {
-        let score = hold(settings, case, *severity).filter(|r| r.hit).count();
-        2 * score >= Metric::ALL.len() + usize::from(case.words[severity.index()])
+        let word = usize::from(case.words[severity.index()]);
+        2 * (metrics_hit(settings, case, *severity) + word) >= Metric::ALL.len() + word
     };
     let taken = Severity::ALL.into_iter().find(half);
     let (severity, decided_by) = taken.map_or((Severity::P3, DecidedBy::NoRule), |s| (s, DecidedBy::Quorum));
-    let deciders = taken.map_or_else(|| deciders([]), |s| hits(settings, case, s));
-    Ok(Decision { severity, determined: true, decided_by, deciders })
+    Ok(Decision { severity, determined: true, decided_by })
 }

@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Hub, ToolError,
+    Hub, ToolError, answer,
     completions::Source,
     content, parts,
     uri::{Address, SCHEME, Values},
@@ -105,9 +105,9 @@ fn pretty(value: &Value) -> String {
     format!("{value:#}")
 }
 
-/// Keeps the whole of a shortened answer for this principal, and gives where it is read.
-pub(super) fn keep(hub: &Hub, owner: &str, whole: &Value) -> String {
-    report_uri(&hub.content.kept.put(owner, pretty(whole), JSON))
+/// Keeps the whole of a shortened answer, a JSON text, for this principal, and gives where it is read.
+pub(super) fn keep(hub: &Hub, owner: &str, whole: &str) -> String {
+    report_uri(&hub.content.kept.put(owner, pretty(&answer::parsed(whole)), JSON))
 }
 
 /// Where a kept result is read.

@@ -23,6 +23,7 @@ const BROKEN: Kind = Kind {
         Some("at once") => panic!("at once"),
         _ => later().boxed(),
     },
+    at_once: None,
 };
 
 async fn later() -> Result<Answer, ToolError> {
@@ -56,7 +57,7 @@ async fn answers(messages: &[Value], wanted: usize) -> Vec<Value> {
     let folder = tempfile::tempdir().expect("a folder");
     let (client, serving) = tokio::io::duplex(64 << 10);
     let (input, output) = tokio::io::split(serving);
-    let (lines, _writer) = Lines::new(input, output, CancellationToken::new());
+    let (lines, _writer) = Lines::new(input, output, CancellationToken::new(), None);
     let serving = tokio::spawn(Broken(server(folder.path())).serve(lines));
     let (reader, mut writer) = tokio::io::split(client);
     for message in messages {

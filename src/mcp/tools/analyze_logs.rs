@@ -38,6 +38,7 @@ pub(super) const TOOL: Tool = Tool {
     input_schema: input::<Arguments>,
     output_schema: output::<Report>,
     call: |services, arguments, caller| call(services, arguments, caller).boxed(),
+    at_once: None,
 };
 
 #[derive(Deserialize, JsonSchema)]

@@ -1,9 +1,10 @@
 //! `classify_incident`
 
-use futures::FutureExt as _;
-use rmcp::model::JsonObject;
+use std::future::ready;
 
-use super::{Answer, LOOKS, Tool, input, output, parse};
+use futures::FutureExt as _;
+
+use super::{Answer, LOOKS, Tool, input, output, parse, parse_text};
 use crate::{
     flows::{Services, next},
     incident::{Evidence, Verdict},
@@ -18,16 +19,16 @@ pub(super) const TOOL: Tool = Tool {
     scope: "the evidence in the call",
     input_schema: input::<Evidence>,
     output_schema: output::<Verdict>,
-    call: |services, arguments, _caller| call(services, arguments).boxed(),
+    call: |services, arguments, _caller| ready(parse(arguments).and_then(|evidence| judge(services, &evidence))).boxed(),
+    at_once: Some(|services, arguments| judge(services, &parse_text(arguments)?)),
 };
 
-async fn call(services: &Services, arguments: JsonObject) -> Result<Answer, ToolError> {
-    let evidence: Evidence = parse(arguments)?;
-    let verdict = services.classifier.classify(&evidence, services.lang)?;
+fn judge(services: &Services, evidence: &Evidence) -> Result<Answer, ToolError> {
+    let verdict = services.classifier.classify(evidence, services.lang)?;
     let status = if verdict.determined { "determined" } else { "NOT determined" };
     let headline = format!("{} ({status}): respond within {} min. {}", verdict.severity, verdict.sla_minutes, verdict.why);
     let measure = (!verdict.determined).then(next::health);
     let plan = if verdict.determined { next::plan(services, verdict.issue_type) } else { None };
-    let playbook = next::playbook(&verdict.playbook);
+    let playbook = next::playbook(verdict.playbook);
     Ok(Answer::new(headline, &verdict)?.next(measure.into_iter().chain([playbook]).chain(plan)))
 }

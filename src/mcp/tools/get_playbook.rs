@@ -22,6 +22,7 @@ pub(super) const TOOL: Tool = Tool {
     input_schema: input::<Arguments>,
     output_schema: output::<RenderedPlaybook>,
     call: |services, arguments, _caller| call(services, arguments).boxed(),
+    at_once: None,
 };
 
 #[derive(Deserialize, JsonSchema)]

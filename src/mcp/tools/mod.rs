@@ -65,6 +65,8 @@ pub struct Tool {
     pub output_schema: fn() -> JsonObject,
     /// Answers a call, or says what the caller can understand and act on.
     pub call: Call,
+    /// The same at once, for a tool that needs nothing but memory and takes microseconds: from its arguments as JSON.
+    pub at_once: Option<AtOnce>,
 }
 
 impl Tool {
@@ -111,6 +113,9 @@ pub(super) fn actor(services: &Services, via: Transport, principal: &Principal, 
 /// How a tool answers.
 pub type Call = for<'s> fn(&'s Services, JsonObject, Caller) -> BoxFuture<'s, Result<Answer, ToolError>>;
 
+/// How a tool answers that does not wait.
+pub type AtOnce = fn(&Services, &str) -> Result<Answer, ToolError>;
+
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {
     ALL.iter().copied().find(|tool| tool.name == name)
@@ -118,6 +123,10 @@ pub fn find(name: &str) -> Option<&'static Tool> {
 
 fn parse<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, ToolError> {
     serde_json::from_value(arguments.into()).map_err(|e| ToolError::arguments(&e))
+}
+
+fn parse_text<T: DeserializeOwned>(arguments: &str) -> Result<T, ToolError> {
+    serde_json::from_str(arguments).map_err(|e| ToolError::arguments(&e))
 }
 
 fn input<T: JsonSchema>() -> JsonObject {

@@ -23,6 +23,7 @@ pub(super) const TOOL: Tool = Tool {
     input_schema: input::<Arguments>,
     output_schema: output::<Planned>,
     call: |services, arguments, caller| call(services, arguments, caller.person.reachable()).boxed(),
+    at_once: None,
 };
 
 #[derive(Deserialize, JsonSchema)]

@@ -21,6 +21,7 @@ pub(super) const TOOL: Tool = Tool {
     input_schema: input::<Arguments>,
     output_schema: output::<Report>,
     call: |services, arguments, caller| call(services, arguments, caller.progress).boxed(),
+    at_once: None,
 };
 
 #[derive(Deserialize, JsonSchema)]
