@@ -12,6 +12,7 @@ pub(crate) mod log_reference;
 pub(crate) mod mcp;
 pub(crate) mod mount;
 pub(crate) mod plant;
+pub(crate) mod process;
 pub(crate) mod sandbox;
 pub(crate) mod served;
 pub(crate) mod servers;
