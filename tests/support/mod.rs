@@ -6,6 +6,7 @@ pub(crate) mod docker;
 pub(crate) mod hostile;
 pub(crate) mod leash;
 pub(crate) mod listener;
+pub(crate) mod listening;
 pub(crate) mod log_files;
 pub(crate) mod log_hostile;
 pub(crate) mod log_reference;
