@@ -24,14 +24,13 @@ use crate::{
     },
     ports::Clock,
     recovery::Action,
-    types::access::{Principal, Scope},
+    types::access::{Principal, Scope, TokenName},
 };
 
 /// How often the file is looked at, at the most; a token that is not known is a reason to look at once.
 const LOOK: Duration = Duration::from_secs(1);
 /// More are not compared within reason: each request is held against all.
 const MOST: usize = 1_000;
-const MAX_NAME: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -210,10 +209,7 @@ fn load(path: &Path) -> Result<(Arc<[Token]>, Stamp), String> {
 }
 
 fn parse(entry: Entry) -> Result<Token, String> {
-    let name_fits = !entry.name.is_empty() && entry.name.len() <= MAX_NAME && entry.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._@".contains(&b));
-    if !name_fits {
-        return Err(format!("name: write 1 to {MAX_NAME} letters, digits and any of - . _ @"));
-    }
+    let name: TokenName = entry.name.parse().map_err(|why| format!("name: {why}"))?;
     if entry.token.is_some() {
         return Err("a token itself does not belong into the file; write sha256, as `opsmedic token NAME` prints it".to_owned());
     }
@@ -229,7 +225,7 @@ fn parse(entry: Entry) -> Result<Token, String> {
         return Err("expires: write it as 2027-01-31T00:00:00Z".to_owned());
     }
     // The prefix keeps it apart from the subjects of an authorization server. It is not `token:`, behind which redaction would take the name for one.
-    Ok(Token { digest: Digest(digest), principal: Principal { name: format!("client:{}", entry.name), scopes }, expires: expires.flatten() })
+    Ok(Token { digest: Digest(digest), principal: Principal { name: format!("client:{name}"), scopes }, expires: expires.flatten() })
 }
 
 fn unhex(hex: &str) -> Option<[u8; 32]> {
