@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(sessions.clone().sweep(cut.clone()));
     let hub = Hub::new(built.services, built.serving.limits);
     let changes = server::Changes::default();
-    let routes = mcp::routes(|transport| server::Fixtures::new(Server::new(hub.clone(), transport), &changes), None, &sessions, &cut);
+    let routes = mcp::routes(&hub, |transport| server::Fixtures::new(Server::new(hub.clone(), transport), &changes), &sessions, &cut);
     let until_end_of_input = stop.clone();
     std::thread::spawn(move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -44,6 +44,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     println!("http://localhost:{}/mcp", address.port());
     let quiet = || hub.quiet();
-    http::serve(listener, http::guarded(routes, &settings, address), &settings, http::End { stop, quiet, cut }).await;
+    http::serve(listener, http::guarded(None, routes, &settings, address), &settings, http::End { stop, quiet, cut }).await;
     Ok(())
 }

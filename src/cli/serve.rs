@@ -22,6 +22,8 @@ use crate::{
     mcp::{self, Hub, Server},
 };
 
+/// Where `--http` alone listens.
+const DEFAULT_ADDRESS: &str = http::Settings::DEFAULT_ADDRESS;
 /// The text format of Prometheus that the figures are in.
 const METRICS_TYPE: [(&str, &str); 1] = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
 /// How often operations are looked for whose process is gone.
@@ -35,16 +37,19 @@ pub struct ServeArgs {
     /// Refuse every recovery
     #[arg(long)]
     pub read_only: bool,
-    /// Serve over HTTP instead of stdin and stdout: /mcp, and /sse for older clients; IP:PORT, or a PORT of 127.0.0.1 [default: 127.0.0.1:8642]
-    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:8642", value_parser = address)]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = DEFAULT_ADDRESS, value_parser = address, help = help_of_http())]
     pub http: Option<SocketAddr>,
+}
+
+fn help_of_http() -> String {
+    format!("Serve over HTTP instead of stdin and stdout: /mcp, and /sse for older clients; IP:PORT, or a PORT of 127.0.0.1 [default: {DEFAULT_ADDRESS}]")
 }
 
 /// `IP:PORT`, or a port of this machine alone.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let port = text.strip_prefix("localhost:").unwrap_or(text);
     let local = || port.parse().ok().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    text.parse().ok().or_else(local).ok_or_else(|| "write IP:PORT, such as 127.0.0.1:8642 or [::1]:8642, or only a port, which is one of 127.0.0.1".to_owned())
+    text.parse().ok().or_else(local).ok_or_else(|| format!("write IP:PORT, such as {DEFAULT_ADDRESS}, or only a port, which is one of 127.0.0.1"))
 }
 
 /// How the services are served, by the configuration.
@@ -106,13 +111,13 @@ async fn over_http(hub: Arc<Hub>, address: SocketAddr, serving: &Serving, stop: 
     let (metrics, counted) = (hub.services().clone(), sessions.clone());
     let routes = Router::new()
         .route("/metrics", get(move || async move { (METRICS_TYPE, metrics.metrics.text(counted.count())) }))
-        .merge(mcp::routes(|transport| Server::new(hub.clone(), transport), Some(hub.clone()), &sessions, &cut))
+        .merge(mcp::routes(&hub, |transport| Server::new(hub.clone(), transport), &sessions, &cut))
         .route("/healthz", get(|| async { "ok\n" }));
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("serving MCP at {scheme}://{address}/mcp, for older clients at {scheme}://{address}/sse");
     let calls = hub.clone();
     let quiet = || calls.quiet();
-    let (door, routes) = (http::Door::new(listener, tls), http::guarded_by(auth, mcp::permitted(routes, &hub), settings, address));
+    let (door, routes) = (http::Door::new(listener, tls), http::guarded(auth, routes, settings, address));
     http::serve(door, routes, settings, http::End { stop, quiet, cut }).await;
     Ok(())
 }
@@ -140,7 +145,7 @@ mod tests {
             assert_eq!(of(text).as_deref(), Ok(address), "{text}");
         }
         for wrong in ["ops.example.com:8642", "localhost", "localhost:", "127.0.0.1", "65536", ":8642", "", "localhost:x"] {
-            assert!(of(wrong).is_err_and(|why| why.contains("127.0.0.1:8642")), "{wrong}");
+            assert!(of(wrong).is_err_and(|why| why.contains(DEFAULT_ADDRESS)), "{wrong}");
         }
     }
 }

@@ -11,7 +11,10 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use sha2::{Digest as _, Sha256};
 
 use super::{Exit, Failure, Out, Outcome};
-use crate::{recovery::Action, types::access::Scope};
+use crate::{
+    recovery::Action,
+    types::access::{Scope, TokenName},
+};
 
 /// By which a token that turns up somewhere is known for one.
 const PREFIX: &str = "opsmedic_";
@@ -22,7 +25,7 @@ const PREFIX: &str = "opsmedic_";
 )]
 pub struct TokenArgs {
     /// Whose it is, for the audit: letters, digits and any of - . _ @
-    name: String,
+    name: TokenName,
     /// What it permits: read, recover:ACTION or recover:*; repeat it for more [default: read]
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
@@ -32,9 +35,6 @@ pub struct TokenArgs {
 }
 
 pub(super) fn run(args: &TokenArgs, out: &mut Out) -> Outcome {
-    if args.name.is_empty() || args.name.len() > 64 || !args.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._@".contains(&b)) {
-        return Err(Failure::usage("the name has 1 to 64 letters, digits and any of - . _ @"));
-    }
     let actions = Action::ALL.map(Action::name);
     let asked = if args.scopes.is_empty() { vec!["read".to_owned()] } else { args.scopes.clone() };
     let scopes =
@@ -44,7 +44,7 @@ pub(super) fn run(args: &TokenArgs, out: &mut Out) -> Outcome {
     let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
     let sha256: String = Sha256::digest(&token).iter().map(|b| format!("{b:02x}")).collect();
     if out.is_json() {
-        let mut entry = serde_json::json!({ "name": args.name, "sha256": sha256, "scopes": scopes });
+        let mut entry = serde_json::json!({ "name": args.name.to_string(), "sha256": sha256, "scopes": scopes });
         if let Some(expires) = args.expires {
             entry["expires"] = expires.to_string().into();
         }

@@ -156,7 +156,8 @@ impl Changes {
     }
 
     /// How many watch.
-    pub fn watchers(&self) -> usize {
+    #[cfg(test)]
+    fn watchers(&self) -> usize {
         MOST_WATCHERS - self.places.available_permits()
     }
 

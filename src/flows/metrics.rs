@@ -10,8 +10,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-/// Upper bounds of the buckets in seconds: an answer from memory takes well below a millisecond, and no call takes longer than two minutes.
-const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 25.0, 120.0];
+/// Upper bounds of the buckets in seconds: an answer from memory takes well below a millisecond, and no call takes longer than three minutes.
+const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 25.0, 180.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfTool {

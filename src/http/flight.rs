@@ -10,11 +10,13 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    http::{Request, Response, header},
+    http::{Request, Response},
     middleware::Next,
 };
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::watch;
+
+use super::reply;
 
 /// The requests of a server that are under way.
 #[derive(Debug, Default)]
@@ -51,8 +53,7 @@ impl Drop for Aloft {
 pub(super) async fn count(flight: Arc<Flight>, request: Request<Body>, next: Next) -> Response<Body> {
     let aloft = flight.begin();
     let response = next.run(request).await;
-    let kind = response.headers().get(header::CONTENT_TYPE);
-    if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+    if reply::is_stream(&response) {
         return response;
     }
     response.map(|body| Body::new(Counted { body, _aloft: aloft }))

@@ -31,13 +31,8 @@ pub use tls::{Tls, TlsSettings};
 /// What this face needs of the outside: the clock, and a way to fetch keys.
 pub struct Outside(pub crate::ports::Ports);
 
-/// The router behind every check that does not depend on what it serves.
-pub fn guarded(routes: Router, settings: &Settings, address: SocketAddr) -> Router {
-    guarded_by(None, routes, settings, address)
-}
-
-/// The same, for callers whose credentials are checked.
-pub fn guarded_by(auth: Option<Arc<Auth>>, routes: Router, settings: &Settings, address: SocketAddr) -> Router {
+/// The router behind every check that does not depend on what it serves; that of credentials is one where there is something to check them.
+pub fn guarded(auth: Option<Arc<Auth>>, routes: Router, settings: &Settings, address: SocketAddr) -> Router {
     let guard = Arc::new(guard::Guard::new(settings, address));
     let limits = body::Limits { bytes: settings.max_body_bytes, time: settings.body_timeout() };
     let mut routes = routes.layer(middleware::from_fn(move |request, next| body::whole(limits, request, next)));

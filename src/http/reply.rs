@@ -18,6 +18,11 @@ pub fn refuse(status: StatusCode, code: &str, message: &str, hint: &str) -> Resp
     response
 }
 
+/// Whether an answer is a stream of events, which may go on for ever.
+pub(super) fn is_stream(response: &Response<Body>) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
 /// A refusal for lack of room: come back in a second.
 pub fn busy(message: &str) -> Response<Body> {
     let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "busy", message, "wait a second and send it again");

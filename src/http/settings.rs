@@ -59,7 +59,7 @@ impl Default for Settings {
 
 impl Settings {
     /// Where the server listens unless told otherwise.
-    pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8642);
+    pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8642";
 
     /// Holds the values against their ranges.
     ///

@@ -45,19 +45,15 @@ pub use approval::{Asked, Person};
 pub use budget::{CutRules, Moved};
 pub use error::ToolError;
 pub use lanes::Limits;
-pub use permit::permitted;
 pub use progress::Progress;
 pub use running::Hold;
 pub use server::{Hub, Server, Transport, describe};
 pub use sessions::Sessions;
 pub use stdio::{serve, serve_over};
 
-/// Every route on which MCP is spoken, for the handler of each transport. `cut` ends every stream; `direct` answers what can be on the spot.
-pub fn routes<H: ServerHandler + Clone>(
-    handler: impl Fn(Transport) -> H,
-    direct: Option<Arc<Hub>>,
-    sessions: &Arc<Sessions>,
-    cut: &CancellationToken,
-) -> Router {
-    streamable::router(handler(Transport::Http), direct, sessions, cut.clone()).merge(sse::router(handler(Transport::Sse), sessions, cut.clone()))
+/// Every route on which MCP is spoken, for the handler of each transport, behind the look at what its caller may do. `cut` ends every stream.
+pub fn routes<H: ServerHandler + Clone>(hub: &Arc<Hub>, handler: impl Fn(Transport) -> H, sessions: &Arc<Sessions>, cut: &CancellationToken) -> Router {
+    let streamable = streamable::router(handler(Transport::Http), sessions, cut.clone());
+    let sse = sse::router(handler(Transport::Sse), sessions, cut.clone());
+    permit::permitted(streamable, hub, Transport::Http).merge(permit::permitted(sse, hub, Transport::Sse))
 }

@@ -140,11 +140,11 @@ async fn record(services: &Services, who: Actor, tool: &Tool, arguments: Option<
     }
 }
 
-/// These routes, behind a look whether the caller may have what it asks for. Only callers that were proven to be somebody are looked at: without
+/// The routes of a transport, behind a look whether the caller may have what it asks for. Only callers that were proven to be somebody are looked at: without
 /// credentials, the tool itself answers.
-pub fn permitted(routes: Router, hub: &Arc<Hub>) -> Router {
+pub(super) fn permitted(routes: Router, hub: &Arc<Hub>, via: Transport) -> Router {
     let services = hub.services.clone();
-    routes.layer(middleware::from_fn(move |request, next| before_dispatch(services.clone(), request, next)))
+    routes.layer(middleware::from_fn(move |request, next| before_dispatch(services.clone(), via, request, next)))
 }
 
 /// As much of a message as tells what it asks for.
@@ -161,13 +161,12 @@ struct Params {
     arguments: Option<JsonObject>,
 }
 
-async fn before_dispatch(services: Arc<Services>, request: Request<Body>, next: Next) -> Response<Body> {
+async fn before_dispatch(services: Arc<Services>, via: Transport, request: Request<Body>, next: Next) -> Response<Body> {
     let (challenges, principal) = (request.extensions().get::<Challenges>(), request.extensions().get::<Principal>());
     let (Some(challenges), Some(principal)) = (challenges.cloned(), principal.cloned()) else { return next.run(request).await };
     if principal.scopes.everything() || request.method() != Method::POST {
         return next.run(request).await;
     }
-    let via = if request.uri().path() == "/messages" { Transport::Sse } else { Transport::Http };
     let (parts, body) = request.into_parts();
     // It was taken whole before, so that this neither waits nor fails.
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();

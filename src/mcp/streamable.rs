@@ -12,7 +12,7 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::Request,
-    http::{HeaderValue, Method, Response, StatusCode, header, request::Parts},
+    http::{Method, Response, StatusCode},
     middleware::{self, Next},
     response::IntoResponse as _,
 };
@@ -25,8 +25,6 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Hub,
-    direct::{self, Way},
     error::clean_body,
     sessions::{CALL, CallOf, Manager, Sessions},
     shape,
@@ -39,15 +37,8 @@ use crate::{
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
 
-/// What each request passes on its way to the protocol's crate.
-struct Desk {
-    sessions: Arc<Sessions>,
-    /// For calls that are answered before they get there.
-    direct: Option<Arc<Hub>>,
-}
-
-/// The route, for a handler that each session gets a clone of. `cut` ends every stream; what can be is answered by `direct` on the spot.
-pub(super) fn router<H: ServerHandler + Clone>(handler: H, direct: Option<Arc<Hub>>, sessions: &Arc<Sessions>, cut: CancellationToken) -> Router {
+/// The route, for a handler that each session gets a clone of. `cut` ends every stream.
+pub(super) fn router<H: ServerHandler + Clone>(handler: H, sessions: &Arc<Sessions>, cut: CancellationToken) -> Router {
     // Host, origin and the size of a body were checked before, on every route.
     let config = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()
@@ -55,8 +46,8 @@ pub(super) fn router<H: ServerHandler + Clone>(handler: H, direct: Option<Arc<Hu
         .with_json_response(true)
         .with_cancellation_token(cut);
     let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(Manager(sessions.clone())), config);
-    let desk = Arc::new(Desk { sessions: sessions.clone(), direct });
-    Router::new().nest_service("/mcp", service).layer(middleware::from_fn(move |request, next| with_caller(desk.clone(), request, next)))
+    let sessions = sessions.clone();
+    Router::new().nest_service("/mcp", service).layer(middleware::from_fn(move |request, next| with_caller(sessions.clone(), request, next)))
 }
 
 /// Who sent a request.
@@ -65,8 +56,7 @@ pub(super) fn owner(extensions: &http::Extensions) -> String {
 }
 
 /// Tells the sessions whose request this is, keeps others' sessions out of reach, and turns a lack of room into what clients understand.
-async fn with_caller(desk: Arc<Desk>, request: Request, next: Next) -> Response<Body> {
-    let sessions = &desk.sessions;
+async fn with_caller(sessions: Arc<Sessions>, request: Request, next: Next) -> Response<Body> {
     let owner = owner(request.extensions());
     let named = request.headers().get(SESSION);
     if named.is_some_and(|id| !id.to_str().is_ok_and(|id| sessions.touch(id, &owner))) {
@@ -75,9 +65,6 @@ async fn with_caller(desk: Arc<Desk>, request: Request, next: Next) -> Response<
     let (parts, body) = request.into_parts();
     // It is in memory whole, and no larger than is allowed.
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    if let Some(answer) = desk.direct.as_ref().and_then(|hub| answered(hub, &parts, &body)) {
-        return answer;
-    }
     if let Err(error) = shape::bounded(&body) {
         return (StatusCode::BAD_REQUEST, Json(error)).into_response();
     }
@@ -106,20 +93,6 @@ async fn with_caller(desk: Arc<Desk>, request: Request, next: Next) -> Response<
         None if response.status().is_client_error() => harmless(response).await,
         None => response,
     }
-}
-
-/// The answer to a request that is answered on the spot.
-fn answered(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Body>> {
-    if parts.method != Method::POST || !direct::are_plain(&parts.headers) {
-        return None;
-    }
-    let caller = parts.extensions.get::<Principal>().cloned().unwrap_or_else(Principal::anonymous);
-    let name = parts.headers.get("mcp-name")?.as_bytes();
-    let mut answer = Vec::new();
-    direct::answer(hub, &caller, Way::PerCall, Some(name), body, &mut answer)?;
-    let mut response = Response::new(Body::from(answer));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Some(response)
 }
 
 /// A refusal of the protocol's crate, which may repeat what was sent.

@@ -1,6 +1,6 @@
 //! Who calls, and what they may do.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 /// Everything that only looks.
 const READ: &str = "read";
@@ -83,16 +83,35 @@ impl Scopes {
     pub fn act(&self) -> bool {
         self.0.iter().any(Scope::acts)
     }
-
-    /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
-        self.0.iter()
-    }
 }
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
         Self(scopes.into_iter().collect())
+    }
+}
+
+/// The name of a token: whose it is. It goes into the audit and into a file of tokens, and so has only plain characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenName(String);
+
+impl TokenName {
+    /// The longest, in bytes.
+    pub const MOST_BYTES: usize = 64;
+}
+
+impl FromStr for TokenName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fits = (1..=Self::MOST_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._@".contains(&b));
+        if fits { Ok(Self(text.to_owned())) } else { Err(format!("write 1 to {} letters, digits and any of - . _ @", Self::MOST_BYTES)) }
+    }
+}
+
+impl fmt::Display for TokenName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -120,6 +139,17 @@ impl Principal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_token_is_short_and_plain() {
+        let longest = "a".repeat(TokenName::MOST_BYTES);
+        for good in ["ci", "a-b.c_d@e9", &longest] {
+            assert_eq!(good.parse::<TokenName>().map(|name| name.to_string()).as_deref(), Ok(good));
+        }
+        for wrong in ["", "a b", "a\"b", "a\nb", "ä", "a:b", &format!("{longest}a")] {
+            assert!(wrong.parse::<TokenName>().is_err_and(|why| why.contains("1 to 64")), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn a_scope_allows_itself_and_the_star_every_action() {

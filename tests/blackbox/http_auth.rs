@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     backend::{self, Backend},
+    listening::{Listening, still_open},
     mcp::refusal,
     sandbox::Sandbox,
     served::{Reply, Served, Session, SseClient},
@@ -338,6 +339,32 @@ fn tokens_are_rotated_while_the_server_runs() {
     assert!(wait_for(Duration::from_secs(3), || status("fresh") == 401), "no file, no token");
     front.replace_tokens(&tokens());
     assert_eq!(status("reader"), 200);
+}
+
+#[test]
+fn streams_that_listen_end_soon_after_their_token_does() {
+    let front = Front::with_tokens("");
+    let moment = jiff::Timestamp::now() + Duration::from_secs(6);
+    let expiring = format!("{}expires = {moment:.0}\n", entry("expiring", &["read"]));
+    let file = |more: &str| format!("{}{expiring}{more}", entry("stays", &["read"]));
+    front.replace_tokens(&file(&(entry("removed", &["read"]) + &entry("narrowed", &["read"]))));
+    let served = Served::start(&front.sandbox, &[]);
+    let open = |name: &str| {
+        let authorization = bearer(name);
+        Listening::all(&served, &served.session(&[("Authorization", &authorization)]), &authorization)
+    };
+    let [stay, expire, removed, narrowed] = ["stays", "expiring", "removed", "narrowed"].map(open);
+    assert!(jiff::Timestamp::now() < moment && [&stay, &expire, &removed, &narrowed].iter().all(|streams| streams.iter().all(Listening::is_open)));
+    front.replace_tokens(&file(&entry("narrowed", &["recover:rollback"])));
+    for (what, streams) in [("removed", &removed), ("narrowed", &narrowed), ("expiring", &expire)] {
+        assert_eq!(still_open(streams, Duration::from_secs(if what == "expiring" { 10 } else { 4 })), [""; 0], "{what}");
+        // Ended as a stream should be, not broken off.
+        assert!(streams.iter().all(|stream| stream.text().ends_with("0\r\n\r\n")), "{what}: {:?}", streams.iter().map(Listening::text).collect::<Vec<_>>());
+    }
+    assert!(jiff::Timestamp::now() >= moment, "it ended before its time");
+    assert_eq!(still_open(&stay, Duration::ZERO), stay.iter().map(|stream| stream.what).collect::<Vec<_>>(), "whose token is good stays");
+    fs::remove_file(front.sandbox.path("tokens.toml")).unwrap();
+    assert_eq!(still_open(&stay, Duration::from_secs(4)), [""; 0], "no file, no token");
 }
 
 #[test]

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::http_auth::Front;
 use crate::support::{
+    listening::{Listening, still_open},
     served::{Served, SseClient},
     skip::need,
     tls::openssl,
@@ -191,6 +192,29 @@ fn who_hangs_up_while_the_keys_are_fetched_shuts_nobody_out() {
     drop(held);
     assert_eq!(status(&served, &new.sign(&claims("read"))), 200);
     assert_eq!(ground.server.requests(), 2);
+}
+
+#[test]
+fn streams_that_listen_end_soon_after_their_token_does() {
+    let (old, new) = (Key::ec("old"), Key::ec("new"));
+    let ground = Ground::publishing(&[old.public(), new.public()]);
+    let served = ground.serve();
+    let open = |key: &Key, claims: &Value| {
+        let authorization = format!("Bearer {}", key.sign(claims));
+        Listening::all(&served, &served.session(&[("Authorization", &authorization)]), &authorization)
+    };
+    let mut expiring = claims("read");
+    // So that it counts as good for four seconds: clocks may differ by thirty.
+    expiring["exp"] = json!(get_current_timestamp() - 26);
+    let expire = open(&new, &expiring);
+    let (withdrawn, stay) = (open(&old, &claims("read")), open(&new, &claims("read")));
+    assert!(expire.iter().all(Listening::is_open), "it ended before its time");
+    assert_eq!(still_open(&expire, Duration::from_secs(9)), [""; 0]);
+    assert!(withdrawn.iter().chain(&stay).all(Listening::is_open), "the others are good");
+    ground.publish(Some(&[new.public()]));
+    status(&served, &Key::ec("stranger").sign(&claims("read")));
+    assert_eq!(still_open(&withdrawn, Duration::from_secs(4)), [""; 0], "the key is published no more");
+    assert_eq!(still_open(&stay, Duration::ZERO), stay.iter().map(|stream| stream.what).collect::<Vec<_>>());
 }
 
 #[test]

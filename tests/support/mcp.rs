@@ -1,7 +1,6 @@
 //! A small raw MCP client over stdio: it sees every line of the wire, which an SDK would hide.
 
 use std::{
-    fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -11,6 +10,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+
+use super::process;
 
 /// How long any answer may take.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -187,14 +188,12 @@ impl McpClient {
 
     /// A line of `/proc/PID/status` in KiB, such as `VmRSS`.
     pub(crate) fn memory_kib(&self, line: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let found = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':')).unwrap_or_else(|| panic!("no {line} in {status}"));
-        found.trim().trim_end_matches(" kB").parse().unwrap()
+        process::memory_kib(self.pid(), line)
     }
 
     /// How many file descriptors the server holds.
     pub(crate) fn open_files(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+        process::open_files(self.pid())
     }
 }
 

@@ -1,7 +1,6 @@
 //! An `opsmedic serve --http` of the test's own, and raw clients for it: they see every byte, which an SDK would hide.
 
 use std::{
-    fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpStream},
     process::{Child, Command, ExitStatus, Stdio},
@@ -13,7 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::{sandbox::Sandbox, wait_for};
+use super::{process, sandbox::Sandbox, wait_for};
 
 /// How long any answer may take.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -202,14 +201,12 @@ impl Served {
 
     /// A line of `/proc/PID/status` in KiB, such as `VmRSS`.
     pub(crate) fn memory_kib(&self, line: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let found = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':')).unwrap_or_else(|| panic!("no {line} in {status}"));
-        found.trim().trim_end_matches(" kB").parse().unwrap()
+        process::memory_kib(self.pid(), line)
     }
 
     /// How many file descriptors it holds.
     pub(crate) fn open_files(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+        process::open_files(self.pid())
     }
 }
 

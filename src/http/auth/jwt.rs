@@ -43,6 +43,15 @@ pub(super) enum Refused {
     Unavailable,
 }
 
+/// As much of a verified token as tells whether it is still good.
+#[derive(Debug, PartialEq)]
+pub(super) struct Signed {
+    key: String,
+    algorithm: Algorithm,
+    /// Seconds since 1970, as the claim says it.
+    expires: f64,
+}
+
 /// Verifies tokens.
 pub(super) struct Jwt {
     algorithms: Vec<Algorithm>,
@@ -75,8 +84,8 @@ impl Jwt {
         token.starts_with("ey") && token.matches('.').count() == 2
     }
 
-    /// Who the token speaks of.
-    pub(super) async fn verify(&self, token: &str) -> Result<Principal, Refused> {
+    /// Who the token speaks of, and how to tell later whether it is still good.
+    pub(super) async fn verify(&self, token: &str) -> Result<(Principal, Signed), Refused> {
         let header = decode_header(token).map_err(|_| Refused::Invalid("the token cannot be read"))?;
         // Before anything is fetched for it.
         if !self.algorithms.contains(&header.alg) {
@@ -102,8 +111,19 @@ impl Jwt {
         if !subject_fits {
             return Err(Refused::Invalid("the token's subject cannot be used"));
         }
+        // It is there, or the token would not have been taken for good.
+        let expires = claims.rest.get("exp").and_then(Value::as_f64).ok_or(Refused::Invalid("the token is not valid"))?;
         // The prefix keeps it apart from the names of static tokens.
-        Ok(Principal { name: format!("jwt:{}", claims.sub), scopes: scopes(claims.rest.get(&self.scope_claim)) })
+        let principal = Principal { name: format!("jwt:{}", claims.sub), scopes: scopes(claims.rest.get(&self.scope_claim)) };
+        Ok((principal, Signed { key: id, algorithm: header.alg, expires }))
+    }
+
+    /// Whether a token that was good still is: it has not expired, by the clock that it was verified by, and its key was not withdrawn.
+    pub(super) async fn holds(&self, signed: &Signed) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "exact for as long as there are clocks")]
+        let expired = signed.expires < jsonwebtoken::get_current_timestamp().saturating_sub(LEEWAY) as f64;
+        // Where the keys cannot be fetched, nothing says that this one was withdrawn.
+        !expired && !matches!(self.keys.find(&signed.key, signed.algorithm).await, Err(NoKey::Unknown))
     }
 }
 

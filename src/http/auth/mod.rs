@@ -6,6 +6,7 @@
 mod bearer;
 mod jwt;
 mod keys;
+mod lasting;
 mod metadata;
 mod settings;
 mod throttle;
@@ -27,10 +28,10 @@ pub use settings::{AuthSettings, JwtSettings};
 
 use self::{
     bearer::{Credential, credential},
-    jwt::{Jwt, Refused},
+    jwt::{Jwt, Refused, Signed},
     metadata::Metadata,
     throttle::Throttle,
-    tokens::{Found, Tokens},
+    tokens::{Digest, Found, Tokens},
 };
 use tokio::time::Instant;
 
@@ -41,6 +42,14 @@ use crate::types::access::{Principal, Scope};
 const OPEN: &[&str] = &["/healthz"];
 /// Where scopes are a matter of what is asked for inside. Everything else needs `read`.
 const MCP: &[&str] = &["/mcp", "/mcp/", "/sse", "/messages"];
+
+/// What a principal was proven by: as much of a credential as tells whether it is still good, and not the credential.
+enum Proof {
+    /// A token of the file.
+    Listed(Digest),
+    /// A token of an authorization server.
+    Signed(Signed),
+}
 
 /// Checks credentials.
 pub struct Auth {
@@ -68,17 +77,35 @@ impl Auth {
         Ok(Some(Arc::new(Self { tokens, jwt, retry_seconds, throttle, metadata })))
     }
 
-    async fn verify(&self, token: &str) -> Result<Principal, Refused> {
+    async fn verify(&self, token: &str) -> Result<(Principal, Proof), Refused> {
         if let Some(tokens) = &self.tokens {
-            match tokens.find(token).await {
-                Found::Good(principal) => return Ok(principal),
+            // Texts of any length become digests of one.
+            let digest = Digest::of(token);
+            match tokens.find(&digest).await {
+                Found::Good(principal) => return Ok((principal, Proof::Listed(digest))),
                 Found::Expired => return Err(Refused::Invalid("the token has expired")),
                 Found::Unknown => {}
             }
         }
         match &self.jwt {
-            Some(jwt) if Jwt::is_one(token) => jwt.verify(token).await,
+            Some(jwt) if Jwt::is_one(token) => jwt.verify(token).await.map(|(principal, signed)| (principal, Proof::Signed(signed))),
             _ => Err(Refused::Invalid("the token is not known")),
+        }
+    }
+
+    /// Ready a few seconds after this does not prove this principal any more: the token is gone, may something else, or has expired.
+    async fn gone(self: Arc<Self>, principal: Principal, proof: Proof) {
+        loop {
+            tokio::time::sleep(lasting::AGAIN).await;
+            let holds = match (&proof, &self.tokens, &self.jwt) {
+                (Proof::Listed(digest), Some(tokens), _) => tokens.holds(digest, &principal).await,
+                (Proof::Signed(signed), _, Some(jwt)) => jwt.holds(signed).await,
+                _ => false,
+            };
+            if !holds {
+                tracing::info!(principal = principal.name, "a stream was ended, since its credential is no longer good");
+                return;
+            }
         }
     }
 
@@ -114,19 +141,21 @@ pub(super) async fn check(auth: Arc<Auth>, mut request: Request<Body>, next: Nex
     };
     request.headers_mut().remove(header::AUTHORIZATION);
     match verified {
-        None => {}
-        Some(Ok(principal)) if inside || principal.scopes.allow(&Scope::read()) => {
+        None => next.run(request).await,
+        Some(Ok((principal, proof))) if inside || principal.scopes.allow(&Scope::read()) => {
             request.extensions_mut().insert(auth.metadata.challenges());
-            request.extensions_mut().insert(principal);
+            request.extensions_mut().insert(principal.clone());
+            let listens = lasting::listens(&request);
+            let response = next.run(request).await;
+            if listens { lasting::until(auth.gone(principal, proof), response) } else { response }
         }
-        Some(Ok(_)) => return auth.metadata.challenges().forbidden(&[Scope::read()]),
-        Some(Err(Refused::Invalid(why))) => return auth.wrong(peer, why),
+        Some(Ok(_)) => auth.metadata.challenges().forbidden(&[Scope::read()]),
+        Some(Err(Refused::Invalid(why))) => auth.wrong(peer, why),
         Some(Err(Refused::Unavailable)) => {
             let message = "the keys of the authorization server cannot be fetched, so the token cannot be checked";
-            return retry_after(refuse(StatusCode::SERVICE_UNAVAILABLE, "no_keys", message, "send it again later"), auth.retry_seconds);
+            retry_after(refuse(StatusCode::SERVICE_UNAVAILABLE, "no_keys", message, "send it again later"), auth.retry_seconds)
         }
     }
-    next.run(request).await
 }
 
 fn retry_after(mut response: Response<Body>, seconds: u64) -> Response<Body> {

@@ -13,7 +13,7 @@ use std::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, de::IgnoredAny};
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
@@ -24,14 +24,13 @@ use crate::{
     },
     ports::Clock,
     recovery::Action,
-    types::access::{Principal, Scope},
+    types::access::{Principal, Scope, TokenName},
 };
 
 /// How often the file is looked at, at the most; a token that is not known is a reason to look at once.
 const LOOK: Duration = Duration::from_secs(1);
 /// More are not compared within reason: each request is held against all.
 const MOST: usize = 1_000;
-const MAX_NAME: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,9 +50,19 @@ struct Entry {
     expires: Option<toml::Value>,
 }
 
+/// The SHA-256 of a token: texts of any length become digests of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Digest([u8; 32]);
+
+impl Digest {
+    pub(super) fn of(token: &str) -> Self {
+        Self(<Sha256 as sha2::Digest>::digest(token).into())
+    }
+}
+
 /// A token that is good until it expires.
 struct Token {
-    digest: [u8; 32],
+    digest: Digest,
     principal: Principal,
     expires: Option<Timestamp>,
 }
@@ -95,33 +104,44 @@ impl Tokens {
     }
 
     /// Whose token this is.
-    pub(super) async fn find(&self, presented: &str) -> Found {
-        // Texts of any length become digests of one, which are compared whole and against all: time tells nothing of what is right.
-        let digest = digest(presented);
+    pub(super) async fn find(&self, presented: &Digest) -> Found {
         self.look(LOOK).await;
-        match self.compare(&digest) {
+        match self.compare(presented) {
             Found::Unknown => {
                 self.look(Duration::ZERO).await;
-                self.compare(&digest)
+                self.compare(presented)
             }
             found => found,
         }
+    }
+
+    /// Whether a token that was good is still this principal's, with the same scopes.
+    pub(super) async fn holds(&self, known: &Digest, principal: &Principal) -> bool {
+        self.look(LOOK).await;
+        let tokens = self.state().tokens.clone();
+        // Whoever holds it has it already: there is nothing left to guess.
+        tokens.iter().any(|token| token.digest == *known && token.principal == *principal && !self.has_expired(token))
+    }
+
+    fn has_expired(&self, token: &Token) -> bool {
+        token.expires.is_some_and(|expires| expires <= self.clock.now())
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn compare(&self, digest: &[u8; 32]) -> Found {
+    fn compare(&self, presented: &Digest) -> Found {
         let tokens = self.state().tokens.clone();
         let mut found = None;
+        // Whole, and with all of them: time tells nothing of what is right.
         for token in tokens.iter() {
-            if bool::from(token.digest.ct_eq(digest)) {
+            if bool::from(token.digest.0.ct_eq(&presented.0)) {
                 found = Some(token);
             }
         }
         match found {
-            Some(token) if token.expires.is_some_and(|expires| expires <= self.clock.now()) => Found::Expired,
+            Some(token) if self.has_expired(token) => Found::Expired,
             Some(token) => Found::Good(token.principal.clone()),
             None => Found::Unknown,
         }
@@ -162,10 +182,6 @@ impl Tokens {
     }
 }
 
-fn digest(token: &str) -> [u8; 32] {
-    Sha256::digest(token).into()
-}
-
 fn load(path: &Path) -> Result<(Arc<[Token]>, Stamp), String> {
     let content = files::read(path)?;
     // Whoever can write it can give himself any scope.
@@ -193,10 +209,7 @@ fn load(path: &Path) -> Result<(Arc<[Token]>, Stamp), String> {
 }
 
 fn parse(entry: Entry) -> Result<Token, String> {
-    let name_fits = !entry.name.is_empty() && entry.name.len() <= MAX_NAME && entry.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._@".contains(&b));
-    if !name_fits {
-        return Err(format!("name: write 1 to {MAX_NAME} letters, digits and any of - . _ @"));
-    }
+    let name: TokenName = entry.name.parse().map_err(|why| format!("name: {why}"))?;
     if entry.token.is_some() {
         return Err("a token itself does not belong into the file; write sha256, as `opsmedic token NAME` prints it".to_owned());
     }
@@ -212,7 +225,7 @@ fn parse(entry: Entry) -> Result<Token, String> {
         return Err("expires: write it as 2027-01-31T00:00:00Z".to_owned());
     }
     // The prefix keeps it apart from the subjects of an authorization server. It is not `token:`, behind which redaction would take the name for one.
-    Ok(Token { digest, principal: Principal { name: format!("client:{}", entry.name), scopes }, expires: expires.flatten() })
+    Ok(Token { digest: Digest(digest), principal: Principal { name: format!("client:{name}"), scopes }, expires: expires.flatten() })
 }
 
 fn unhex(hex: &str) -> Option<[u8; 32]> {
@@ -264,7 +277,7 @@ mod tests {
     }
 
     fn hex(token: &str) -> String {
-        digest(token).iter().map(|b| format!("{b:02x}")).collect()
+        Digest::of(token).0.iter().map(|b| format!("{b:02x}")).collect()
     }
 
     fn entry(name: &str, token: &str) -> String {
@@ -272,7 +285,7 @@ mod tests {
     }
 
     async fn name(tokens: &Tokens, token: &str) -> Option<String> {
-        match tokens.find(token).await {
+        match tokens.find(&Digest::of(token)).await {
             Found::Good(principal) => Some(principal.name),
             _ => None,
         }
@@ -284,11 +297,11 @@ mod tests {
         let bob = entry("bob", BOB).replace("[\"read\"]", "[\"read\", \"recover:restart_service\"]");
         ground.write(&(entry("alice", ALICE) + &bob), 0o640);
         let tokens = ground.read().expect("good");
-        let Found::Good(bob) = tokens.find(BOB).await else { panic!("not found") };
+        let Found::Good(bob) = tokens.find(&Digest::of(BOB)).await else { panic!("not found") };
         assert!(bob.name == "client:bob" && bob.scopes.allow(&Scope::recover("restart_service")) && !bob.scopes.allow(&Scope::recover("failover")));
         assert_eq!(name(&tokens, ALICE).await.as_deref(), Some("client:alice"));
         for wrong in [&ALICE[1..], &hex(ALICE), "", "x", &format!("{ALICE}=")] {
-            assert_eq!(tokens.find(wrong).await, Found::Unknown, "{wrong}");
+            assert_eq!(tokens.find(&Digest::of(wrong)).await, Found::Unknown, "{wrong}");
         }
     }
 
@@ -301,7 +314,7 @@ mod tests {
             let tokens = Tokens::read(&ground.path(), Arc::new(FakeClock::at("2026-11-24T12:59:59Z"))).expect("good");
             assert!(name(&tokens, ALICE).await.is_some(), "{expires}");
             let tokens = Tokens::read(&ground.path(), Arc::new(FakeClock::at("2026-11-24T13:00:00Z"))).expect("good");
-            assert_eq!(tokens.find(ALICE).await, Found::Expired, "{expires}");
+            assert_eq!(tokens.find(&Digest::of(ALICE)).await, Found::Expired, "{expires}");
         }
     }
 
@@ -334,6 +347,25 @@ mod tests {
         ground.write(&entry("bob", BOB), 0o600);
         tokio::time::sleep(LOOK).await;
         assert_eq!(name(&tokens, ALICE).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_token_holds_while_it_stands_there_unchanged_and_has_not_expired() {
+        let ground = Ground::new();
+        let mut expiring = entry("alice", ALICE) + "expires = 2026-11-24T13:00:00Z\n";
+        ground.write(&expiring, 0o600);
+        let tokens = ground.read().expect("good");
+        let alice = Digest::of(ALICE);
+        let Found::Good(principal) = tokens.find(&alice).await else { panic!("not found") };
+        assert!(tokens.holds(&alice, &principal).await);
+        for (from, to) in [("[\"read\"]", "[]"), ("[]", "[\"read\"]"), ("alice", "other"), ("other", "alice")] {
+            expiring = expiring.replace(from, to);
+            ground.write(&expiring, 0o600);
+            tokio::time::sleep(LOOK).await;
+            assert_eq!(tokens.holds(&alice, &principal).await, to == "[\"read\"]" || to == "alice", "{to}");
+        }
+        ground.clock.advance_seconds(3_600);
+        assert!(!tokens.holds(&alice, &principal).await, "it has expired");
     }
 
     #[test]

@@ -75,7 +75,6 @@ struct Recoveries {
 
 /// A target of the inventory.
 #[derive(Serialize, JsonSchema)]
-#[schemars(inline)]
 struct TargetLine {
     /// Its name.
     name: TargetName,

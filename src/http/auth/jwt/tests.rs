@@ -111,8 +111,12 @@ impl Ground {
         self.publisher.asked.load(Ordering::Relaxed)
     }
 
+    async fn verify(&self, token: &str) -> Result<Principal, Refused> {
+        self.jwt.verify(token).await.map(|(principal, _)| principal)
+    }
+
     async fn refuses(&self, token: &str) -> &'static str {
-        match self.jwt.verify(token).await {
+        match self.verify(token).await {
             Err(Refused::Invalid(why)) => why,
             other => panic!("{other:?}"),
         }
@@ -138,18 +142,18 @@ async fn a_good_token_of_each_kind_gives_its_subject_and_scopes() {
     let (ec, ed) = (Pair::ec("one"), Pair::ed("two"));
     let ground = Ground::publishing(&[json!({"kty": "unheard of"}), ec.public(), ed.public()]);
     for pair in [&ec, &ed] {
-        let principal = ground.jwt.verify(&pair.sign(&claims())).await.expect("good");
+        let principal = ground.verify(&pair.sign(&claims())).await.expect("good");
         assert_eq!(principal.name, "jwt:alice");
         assert_eq!(principal.scopes, Scopes::from_iter([Scope::read(), Scope::recover("restart_service")]));
     }
     let list = ec.sign(&with("scope", json!(["read", 5, "recover:*"])));
-    assert!(ground.jwt.verify(&list).await.expect("good").scopes.everything());
+    assert!(ground.verify(&list).await.expect("good").scopes.everything());
     for nothing in [json!(null), json!({"read": true}), json!("READ  admin"), json!("")] {
         let token = ec.sign(&with("scope", nothing.clone()));
-        assert_eq!(ground.jwt.verify(&token).await.expect("good").scopes, Scopes::default(), "{nothing}");
+        assert_eq!(ground.verify(&token).await.expect("good").scopes, Scopes::default(), "{nothing}");
     }
     let audiences = ec.sign(&with("aud", json!(["other", "https://ops.example.com/mcp"])));
-    assert!(ground.jwt.verify(&audiences).await.is_ok());
+    assert!(ground.verify(&audiences).await.is_ok());
     assert_eq!(ground.asked(), 1, "the keys are kept");
 }
 
@@ -178,7 +182,7 @@ async fn wrong_claims_are_refused() {
         let said = ground.refuses(&pair.sign(&with(key, value.clone()))).await;
         assert!(said.contains(why), "{key} {value}: {said}");
     }
-    assert!(ground.jwt.verify(&pair.sign(&with("exp", json!(now - 20)))).await.is_ok(), "clocks differ a little");
+    assert!(ground.verify(&pair.sign(&with("exp", json!(now - 20)))).await.is_ok(), "clocks differ a little");
 }
 
 #[tokio::test]
@@ -235,7 +239,7 @@ async fn a_key_is_used_for_what_it_is_for_only() {
         assert!(ground.refuses(&pair.sign(&claims())).await.contains("not known"), "{useless}");
     }
     for fine in [published("use", json!("sig")), published("key_ops", json!(["verify"])), published("alg", json!("ES256"))] {
-        assert!(Ground::publishing(std::slice::from_ref(&fine)).jwt.verify(&pair.sign(&claims())).await.is_ok(), "{fine}");
+        assert!(Ground::publishing(std::slice::from_ref(&fine)).verify(&pair.sign(&claims())).await.is_ok(), "{fine}");
     }
 }
 
@@ -243,7 +247,7 @@ async fn a_key_is_used_for_what_it_is_for_only() {
 async fn a_new_key_is_fetched_and_strangers_cannot_make_the_server_ask_often() {
     let (old, new) = (Pair::ec("one"), Pair::ec("two"));
     let ground = Ground::publishing(&[old.public()]);
-    assert!(ground.jwt.verify(&old.sign(&claims())).await.is_ok());
+    assert!(ground.verify(&old.sign(&claims())).await.is_ok());
     ground.publish(&[new.public()]);
     for n in 0..50 {
         let stranger = Pair::ec(&format!("stranger {n}"));
@@ -251,9 +255,29 @@ async fn a_new_key_is_fetched_and_strangers_cannot_make_the_server_ask_often() {
     }
     assert_eq!(ground.asked(), 1, "asked a moment ago");
     ground.clock.advance_seconds(30);
-    assert!(ground.jwt.verify(&new.sign(&claims())).await.is_ok());
+    assert!(ground.verify(&new.sign(&claims())).await.is_ok());
     assert!(ground.refuses(&old.sign(&claims())).await.contains("not known"), "it is published no more");
     assert_eq!(ground.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_token_holds_until_it_expires_or_its_key_is_withdrawn() {
+    let (pair, new) = (Pair::ec("one"), Pair::ec("two"));
+    let ground = Ground::publishing(&[pair.public()]);
+    let signed = async |expires: Value| ground.jwt.verify(&pair.sign(&with("exp", expires))).await.expect("good").1;
+    let now = get_current_timestamp();
+    #[expect(clippy::cast_precision_loss, reason = "exact for as long as there are clocks")]
+    let half_past = now as f64 - 29.5;
+    let (long, short) = (signed(json!(now + 300)).await, signed(json!(half_past)).await);
+    assert!(ground.jwt.holds(&long).await && ground.jwt.holds(&short).await);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(ground.jwt.holds(&long).await && !ground.jwt.holds(&short).await, "clocks differ a little, and no more");
+    ground.fall_silent();
+    ground.clock.advance_seconds(86_500);
+    assert!(ground.jwt.holds(&long).await, "nothing says that the key was withdrawn");
+    ground.publish(&[new.public()]);
+    ground.clock.advance_seconds(30);
+    assert!(!ground.jwt.holds(&long).await, "it is published no more");
 }
 
 #[tokio::test]
@@ -261,19 +285,19 @@ async fn kept_keys_outlive_a_silent_server_for_a_day_and_without_keys_nothing_is
     let pair = Pair::ec("one");
     let ground = Ground::publishing(&[pair.public()]);
     ground.fall_silent();
-    assert_eq!(ground.jwt.verify(&pair.sign(&claims())).await, Err(Refused::Unavailable));
-    assert_eq!(ground.jwt.verify(&pair.sign(&claims())).await, Err(Refused::Unavailable));
+    assert_eq!(ground.verify(&pair.sign(&claims())).await, Err(Refused::Unavailable));
+    assert_eq!(ground.verify(&pair.sign(&claims())).await, Err(Refused::Unavailable));
     assert_eq!(ground.asked(), 1);
     ground.publish(&[pair.public()]);
     ground.clock.advance_seconds(30);
-    assert!(ground.jwt.verify(&pair.sign(&claims())).await.is_ok());
+    assert!(ground.verify(&pair.sign(&claims())).await.is_ok());
     ground.fall_silent();
     ground.clock.advance_seconds(86_000);
-    assert!(ground.jwt.verify(&pair.sign(&claims())).await.is_ok(), "used while they are renewed");
+    assert!(ground.verify(&pair.sign(&claims())).await.is_ok(), "used while they are renewed");
     tokio::task::yield_now().await;
     assert_eq!(ground.asked(), 3, "in the background");
     ground.clock.advance_seconds(400);
-    assert_eq!(ground.jwt.verify(&pair.sign(&claims())).await, Err(Refused::Unavailable));
+    assert_eq!(ground.verify(&pair.sign(&claims())).await, Err(Refused::Unavailable));
 }
 
 #[tokio::test]
@@ -283,9 +307,9 @@ async fn who_hangs_up_while_keys_are_fetched_takes_them_from_nobody() {
     *ground.publisher.delay.lock().expect("no panic") = Duration::from_millis(200);
     let token = pair.sign(&claims());
     for _ in 0..3 {
-        assert!(tokio::time::timeout(Duration::from_millis(10), ground.jwt.verify(&token)).await.is_err(), "it is not there yet");
+        assert!(tokio::time::timeout(Duration::from_millis(10), ground.verify(&token)).await.is_err(), "it is not there yet");
     }
-    assert!(ground.jwt.verify(&token).await.is_ok());
+    assert!(ground.verify(&token).await.is_ok());
     assert_eq!(ground.asked(), 1, "one for all");
 }
 
@@ -300,5 +324,5 @@ async fn the_time_to_the_next_look_counts_from_the_end_of_the_last() {
     ground.clock.advance_seconds(29);
     assert!(ground.refuses(&pair.sign(&claims())).await.contains("not known"));
     ground.clock.advance_seconds(1);
-    assert!(ground.jwt.verify(&pair.sign(&claims())).await.is_ok());
+    assert!(ground.verify(&pair.sign(&claims())).await.is_ok());
 }
