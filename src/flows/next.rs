@@ -12,6 +12,7 @@ pub const MOST: usize = 3;
 
 /// A call worth making next.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct NextCall {
     /// The tool.
     pub tool: String,

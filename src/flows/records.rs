@@ -16,6 +16,7 @@ pub const NEWEST: u32 = 20;
 
 /// An operation in a list: enough to choose one.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct OperationLine {
     /// Its id.
     pub operation_id: OperationId,

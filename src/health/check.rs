@@ -11,6 +11,7 @@ use crate::{ports::Ports, types::secret::Secret};
 /// How a checked thing is. Ordered: the later, the worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum State {
     /// Not configured: nothing was looked at, and nothing is claimed.
     Skipped,
@@ -40,6 +41,7 @@ impl State {
 /// What a reading speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Scope {
     /// The whole machine.
     Host,
@@ -51,6 +53,7 @@ pub enum Scope {
 
 /// A number with its unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Measurement {
     /// What was measured, such as `query_time` or `used`; with several subjects `used:/var`.
     pub name: String,
@@ -69,6 +72,7 @@ impl Measurement {
 
 /// A limit that a measurement was held against.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Threshold {
     /// The measurement it applies to.
     pub name: String,

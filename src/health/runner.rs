@@ -48,6 +48,7 @@ impl NamedCheck {
 
 /// How many checks are in each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Counts {
     /// Within their thresholds.
     pub ok: usize,
@@ -63,6 +64,7 @@ pub struct Counts {
 
 /// What one check found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct CheckResult {
     /// The check.
     pub name: String,
@@ -96,6 +98,7 @@ pub struct CheckResult {
 
 /// What a run found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Report {
     /// The worst state of all; `unknown` when everything was skipped.
     pub state: State,

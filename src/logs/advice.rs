@@ -27,6 +27,7 @@ const HIGH_ERROR_RATE_PERCENT: f64 = 10.0;
 /// How soon a recommendation wants attention. Ordered: the earlier, the sooner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum Priority {
     /// At once.
     Critical,
@@ -52,6 +53,7 @@ impl Priority {
 
 /// The counts and times behind a recommendation.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Evidence {
     /// Records that matched the pattern, or that are errors: all, the new ones, those of the burst. 0 of a silence.
     pub count: u64,
@@ -84,6 +86,7 @@ pub struct Evidence {
 
 /// What to do about something that the log shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Recommendation {
     /// The pattern's name, or `high_error_rate`, `error_rate_step`, `error_spike`, `new_errors`, `silence`.
     pub id: String,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The level of a record. Ordered: the later, the graver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum Level {
     /// Finer than debug.
     Trace,

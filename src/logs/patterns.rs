@@ -19,6 +19,7 @@ use super::error::LogsError;
 /// Which reading of the built-in patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum PatternSet {
     /// Token boundaries, and the user's own patterns.
     #[default]

@@ -16,6 +16,7 @@ use super::{
 
 /// An analysis of logs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Report {
     /// Which records were counted.
     pub window: WindowReport,
@@ -91,6 +92,7 @@ pub struct Report {
 
 /// The window as it was understood.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct WindowReport {
     /// Its beginning, RFC 3339, inclusive; absent when unbounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +106,7 @@ pub struct WindowReport {
 
 /// A stretch of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Span {
     /// RFC 3339.
     pub first: String,
@@ -113,6 +116,7 @@ pub struct Span {
 
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct FileReport {
     /// Its path. What a glob found may have been named by anybody.
     pub untrusted_path: String,
@@ -143,6 +147,7 @@ pub struct FileReport {
 
 /// A file that was not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct SkippedFile {
     /// Its path, or the glob that led to it. What a glob found may have been named by anybody.
     pub untrusted_path: String,
@@ -152,6 +157,7 @@ pub struct SkippedFile {
 
 /// Records by level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct LevelCounts {
     /// Trace.
     pub trace: u64,
@@ -179,6 +185,7 @@ impl From<[u64; NO_LEVEL + 1]> for LevelCounts {
 
 /// Counts over time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct TimelineReport {
     /// Width of a bucket.
     pub bucket_seconds: u64,
@@ -188,6 +195,7 @@ pub struct TimelineReport {
 
 /// Counts of one stretch of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Bucket {
     /// RFC 3339, UTC.
     pub start: String,
@@ -201,6 +209,7 @@ pub struct Bucket {
 
 /// Records that have the same template, and where they have one the same stack trace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct MessageGroup {
     /// Its name in this report: `error-1`, `warning-2`, `unlevelled-1`.
     pub id: String,
@@ -246,6 +255,7 @@ pub struct MessageGroup {
 
 /// Errors that stand out for a while.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct SpikeReport {
     /// RFC 3339.
     pub start: String,
@@ -266,6 +276,7 @@ pub struct SpikeReport {
 
 /// A rate of errors that changed and stayed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct ChangePoint {
     /// When the first bucket with the new rate begins, RFC 3339.
     pub at: String,
@@ -277,6 +288,7 @@ pub struct ChangePoint {
 
 /// A time without records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct SilenceReport {
     /// RFC 3339, to the width of a bucket.
     pub from: String,
@@ -289,6 +301,7 @@ pub struct SilenceReport {
 
 /// Two groups that rise together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Related {
     /// Id of the group that rises first.
     pub earlier: String,
@@ -302,6 +315,7 @@ pub struct Related {
 
 /// What was read of the time before the window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Baseline {
     /// Records.
     pub records: u64,

@@ -15,6 +15,7 @@ use crate::types::time::parse_moment;
 /// What relative times are relative to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum Anchor {
     /// The present.
     #[default]

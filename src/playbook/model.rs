@@ -98,6 +98,7 @@ pub enum PlaybookError {
 /// What a step is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum StepKind {
     /// Look, and save evidence.
     Observe,
@@ -114,6 +115,7 @@ pub enum StepKind {
 /// How much a step can harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Risk {
     /// Changes nothing.
     Read,
@@ -128,6 +130,7 @@ pub enum Risk {
 /// Where a command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Platform {
     /// A cluster.
     Kubernetes,
@@ -175,6 +178,7 @@ impl Platform {
 /// From when a phase's minutes are counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum CountedFrom {
     /// From the alert.
     #[default]
@@ -197,6 +201,7 @@ pub(super) struct Phase {
 /// A value of a tool's arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(inline)]
 pub enum Arg {
     /// A text, which may hold variables.
     Text(String),
@@ -222,6 +227,7 @@ impl Arg {
 /// A command to copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct Command {
     /// Where it runs.
     pub platform: Platform,

@@ -39,6 +39,7 @@ impl Facts {
 
 /// A phase of a playbook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct RenderedPhase {
     /// Its id, to which steps refer.
     pub id: String,
@@ -56,6 +57,7 @@ pub struct RenderedPhase {
 
 /// A step with its text and commands.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct RenderedStep {
     /// Its id, to which other steps refer.
     pub id: String,

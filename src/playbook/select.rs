@@ -22,6 +22,7 @@ use crate::types::{lang::Lang, suggest};
 
 /// What a list of playbooks shows of each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct PlaybookSummary {
     /// The name to ask for it by.
     pub id: String,

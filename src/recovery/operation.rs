@@ -9,6 +9,7 @@ use crate::types::{ids::OperationId, issue::IssueType, moment::Moment, target::T
 
 /// Who asked. Taken from the connection and the operating system, not from what a caller says, but for `untrusted_client`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Actor {
     /// The way in: `mcp stdio`, `command line`, `watch`.
     pub via: String,
@@ -42,6 +43,7 @@ impl std::fmt::Display for Actor {
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Outcome {
     /// Not ended yet.
     Started,
@@ -63,6 +65,7 @@ pub enum Outcome {
 
 /// What an action changed: saved before and after, so that it can be taken back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Receipt {
     /// How it was before. Values may come from servers: untrusted.
     #[serde(default, skip_serializing_if = "Snapshot::is_empty")]
@@ -77,6 +80,7 @@ pub struct Receipt {
 
 /// One action of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Attempt {
     /// The action.
     pub action: Action,
@@ -111,6 +115,7 @@ pub struct Attempt {
 
 /// A recovery operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Operation {
     /// Its id.
     pub operation_id: OperationId,

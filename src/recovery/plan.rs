@@ -17,6 +17,7 @@ const PREPARE: Duration = Duration::from_secs(7);
 
 /// One action of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct PlanStep {
     /// The action.
     pub action: Action,
@@ -38,6 +39,7 @@ pub struct PlanStep {
 
 /// What would be done, in order, until the target is well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Plan {
     /// What is to be mended.
     pub issue_type: IssueType,

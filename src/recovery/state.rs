@@ -8,6 +8,7 @@ use super::{Operation, Outcome};
 /// Where an operation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum State {
     /// Waits for approval; nothing is being called.
     Planned,

@@ -9,6 +9,7 @@ use super::{Operation, Outcome, State};
 
 /// What happened in a period.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Statistics {
     /// Length of the period, hours.
     pub period_hours: u32,

@@ -10,6 +10,7 @@ use crate::types::issue::IssueType;
 /// What can be done to a target. How it is done is the target's actuator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Action {
     /// Starts the service anew.
     RestartService,
@@ -26,6 +27,7 @@ pub enum Action {
 /// How much an action can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Risk {
     /// Can be taken back at once.
     Reversible,

@@ -12,6 +12,7 @@ use crate::{ports::Ports, types::target::TargetName};
 
 /// How a target is, as its checks say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Vital {
     /// Whether every check is ok. Degraded, down and unknown are not.
     pub well: bool,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What recovery can be asked to mend. Each has a strategy: an ordered list of actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum IssueType {
     /// Many requests fail.
     HighErrorRate,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The language of a text for people. Codes, ids and keys are the same in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum Lang {
     /// English.
     #[default]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// How bad an incident is. Ordered by urgency: `P0 > P1 > P2 > P3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub enum Severity {
     /// The system is unavailable.
     P0,

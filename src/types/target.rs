@@ -58,6 +58,7 @@ impl fmt::Display for TargetName {
 /// Who must agree before something is done to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Policy {
     /// Nothing is ever done.
     Deny,

@@ -75,6 +75,7 @@ struct Recoveries {
 
 /// A target of the inventory.
 #[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 struct TargetLine {
     /// Its name.
     name: TargetName,

@@ -49,6 +49,7 @@ struct Planned {
 
 /// A refusal that trigger_recovery would give.
 #[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Blocked {
     /// Stable, for programs.
     code: String,
