@@ -44,6 +44,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     println!("http://localhost:{}/mcp", address.port());
     let quiet = || hub.quiet();
-    http::serve(listener, http::guarded(None, routes, &settings, address), &settings, http::End { stop, quiet, cut }).await;
+    http::serve(listener, http::Gate::new(None, routes, &settings, address), &settings, http::End { stop, quiet, cut }).await;
     Ok(())
 }

@@ -117,8 +117,8 @@ async fn over_http(hub: Arc<Hub>, address: SocketAddr, serving: &Serving, stop: 
     tracing::info!("serving MCP at {scheme}://{address}/mcp, for older clients at {scheme}://{address}/sse");
     let calls = hub.clone();
     let quiet = || calls.quiet();
-    let (door, routes) = (http::Door::new(listener, tls), http::guarded(auth, routes, settings, address));
-    http::serve(door, routes, settings, http::End { stop, quiet, cut }).await;
+    let gate = http::Gate::new(auth, routes, settings, address).asking_first(mcp::at_once(&hub));
+    http::serve(http::Door::new(listener, tls), gate, settings, http::End { stop, quiet, cut }).await;
     Ok(())
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::{
-    body::Body,
-    http::{Request, Response, StatusCode, header},
-    middleware::Next,
+    body::{Body, Bytes},
+    http::{Request, Response, StatusCode, header, request::Parts},
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use hyper::body::Body as HttpBody;
 
 use super::refuse;
 
@@ -18,20 +19,27 @@ pub(super) struct Limits {
     pub(super) time: Duration,
 }
 
-/// Hands on a request whose body is there.
-pub(super) async fn whole(limits: Limits, request: Request<Body>, next: Next) -> Response<Body> {
+/// A request whose body is there.
+///
+/// # Errors
+/// What to answer: it is too large, came too slowly or broke off.
+pub(super) async fn whole<B>(limits: Limits, request: Request<B>) -> Result<(Parts, Bytes), Response<Body>>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (parts, body) = request.into_parts();
     let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > limits.bytes as u64) {
-        return too_large(limits);
+        return Err(too_large(limits));
     }
     match tokio::time::timeout(limits.time, Limited::new(body, limits.bytes).collect()).await {
-        Ok(Ok(body)) => next.run(Request::from_parts(parts, Body::from(body.to_bytes()))).await,
-        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(limits),
-        Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, "broken_body", "the body broke off", "send it again"),
+        Ok(Ok(body)) => Ok((parts, body.to_bytes())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limits)),
+        Ok(Err(_)) => Err(refuse(StatusCode::BAD_REQUEST, "broken_body", "the body broke off", "send it again")),
         Err(_) => {
             let message = format!("the body was not there within {} s", limits.time.as_secs());
-            closing(refuse(StatusCode::REQUEST_TIMEOUT, "slow_body", &message, "send it faster"))
+            Err(closing(refuse(StatusCode::REQUEST_TIMEOUT, "slow_body", &message, "send it faster")))
         }
     }
 }

@@ -10,8 +10,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    http::{Request, Response},
-    middleware::Next,
+    http::Response,
 };
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::watch;
@@ -49,10 +48,10 @@ impl Drop for Aloft {
     }
 }
 
-/// Counts a request.
-pub(super) async fn count(flight: Arc<Flight>, request: Request<Body>, next: Next) -> Response<Body> {
+/// Counts a request, until its answer is out.
+pub(super) async fn count(flight: &Arc<Flight>, answer: impl Future<Output = Response<Body>>) -> Response<Body> {
     let aloft = flight.begin();
-    let response = next.run(request).await;
+    let response = answer.await;
     if reply::is_stream(&response) {
         return response;
     }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::Authority},
-    middleware::Next,
 };
 
 use super::{Settings, refuse};
@@ -81,7 +80,10 @@ impl Guard {
 }
 
 /// Lets pass what calls this server by one of its names, and not from a page that nobody allowed; answers preflights.
-pub(super) async fn check(guard: std::sync::Arc<Guard>, request: Request<Body>, next: Next) -> Response<Body> {
+pub(super) async fn check<B, F>(guard: &Guard, request: Request<B>, next: impl FnOnce(Request<B>) -> F) -> Response<Body>
+where
+    F: Future<Output = Response<Body>>,
+{
     if !guard.host_is_good(request.uri(), request.headers()) {
         return refuse(StatusCode::FORBIDDEN, "wrong_host", "this server is not called so", "call it by localhost or a name in http.allowed_hosts");
     }
@@ -91,7 +93,7 @@ pub(super) async fn check(guard: std::sync::Arc<Guard>, request: Request<Body>, 
     let preflight = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match (&origin, preflight) {
         (Some(_), true) => no_content(),
-        _ => next.run(request).await,
+        _ => next(request).await,
     };
     if let Some(origin) = origin {
         let headers = response.headers_mut();

@@ -1,18 +1,12 @@
 //! Accepts connections until told to stop, then lets those in flight end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, middleware};
 use futures::FutureExt as _;
-use hyper::{
-    body::Incoming,
-    server::conn::http1,
-    service::{Service as _, service_fn},
-};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
-    service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -23,8 +17,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Settings, busy,
+    Gate, Settings,
     flight::{self, Flight},
+    gate::Answers,
     stall::Stall,
     tls::Tls,
 };
@@ -76,7 +71,7 @@ impl From<TcpListener> for Door {
 pub(super) struct Peer(pub(super) SocketAddr);
 
 /// Serves until told to stop, then drains: nothing new is accepted, requests and calls in flight get their time, and what is left is cut off.
-pub async fn serve<Q, F>(door: impl Into<Door>, routes: Router, settings: &Settings, End { stop, quiet, cut }: End<Q>)
+pub async fn serve<Q, F>(door: impl Into<Door>, gate: Gate, settings: &Settings, End { stop, quiet, cut }: End<Q>)
 where
     Q: Fn() -> F,
     F: Future<Output = ()>,
@@ -85,9 +80,7 @@ where
     let room = Arc::new(Semaphore::new(settings.max_connections));
     let graceful = GracefulShutdown::new();
     let flight = Arc::<Flight>::default();
-    let counted = flight.clone();
-    let routes = routes.layer(middleware::from_fn(move |request, next| flight::count(counted.clone(), request, next)));
-    let desk = Desk::new(tls, routes, settings);
+    let desk = Desk::new(tls, gate, flight.clone(), settings);
     let mut away = Away::new(&desk);
     loop {
         let accepted = tokio::select! {
@@ -150,16 +143,17 @@ async fn drain<F: Future<Output = ()>>(flight: &Flight, quiet: impl Fn() -> F, g
 struct Desk {
     builder: http1::Builder,
     tls: Option<Arc<Tls>>,
-    routes: Router,
+    answers: Answers,
+    flight: Arc<Flight>,
     head: Duration,
     stall: Duration,
 }
 
 impl Desk {
-    fn new(tls: Option<Arc<Tls>>, routes: Router, settings: &Settings) -> Self {
+    fn new(tls: Option<Arc<Tls>>, gate: Gate, flight: Arc<Flight>, settings: &Settings) -> Self {
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout());
-        Self { builder, tls, routes, head: settings.header_timeout(), stall: settings.body_timeout() }
+        Self { builder, tls, answers: Answers::Gate(Arc::new(gate)), flight, head: settings.header_timeout(), stall: settings.body_timeout() }
     }
 
     async fn serve(self, (stream, peer): (TcpStream, SocketAddr), watcher: Watcher) {
@@ -176,10 +170,11 @@ impl Desk {
     }
 
     async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr, watcher: Watcher) {
-        let routes = TowerToHyperService::new(self.routes);
+        let (answers, flight) = (self.answers, self.flight);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
-            routes.call(request)
+            let (answers, flight) = (answers.clone(), flight.clone());
+            async move { Ok::<_, Infallible>(flight::count(&flight, answers.to(request)).await) }
         });
         let connection = watcher.watch(self.builder.serve_connection(TokioIo::new(stream), service));
         if let Err(error) = connection.await {
@@ -199,7 +194,7 @@ impl Away {
     fn new(desk: &Desk) -> Self {
         let mut desk = desk.clone();
         desk.builder.keep_alive(false);
-        desk.routes = Router::new().fallback(|| async { busy("there are too many connections") });
+        desk.answers = Answers::Busy;
         Self { desk, room: Arc::new(Semaphore::new(MOST_TURNED_AWAY)), told: None }
     }
 

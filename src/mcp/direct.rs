@@ -6,14 +6,18 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use http::{HeaderMap, header};
+use axum::body::Body;
+use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
 use rmcp::model::{ClientCapabilities, Implementation, ProtocolVersion};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{Hub, answer, shape, tools};
-use crate::types::access::{Principal, Scope};
+use crate::types::{
+    access::{Principal, Scope},
+    sanitise::is_plain,
+};
 
 /// How caller and server found together, which shows in calls and answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,16 +111,47 @@ fn write(id: &str, way: Way, finished: &answer::Finished, out: &mut Vec<u8>) {
         put(r#""resultType":"complete","#);
     }
     put(r#""content":[{"type":"text","text":"#);
-    // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(&mut *out, text);
+    put_string(text, out);
     let mut put = |text: &str| out.extend_from_slice(text.as_bytes());
     put(r#"}],"structuredContent":"#);
     put(structure);
     put(r#","isError":false}}"#);
 }
 
+/// A text as JSON writes it. Most have nothing to escape but ends of lines, and then all between is copied at once.
+fn put_string(text: &str, out: &mut Vec<u8>) {
+    if !is_plain(text) {
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(out, text);
+        return;
+    }
+    let (bytes, mut begin) = (text.as_bytes(), 0);
+    out.push(b'"');
+    for at in memchr::memchr3_iter(b'\n', b'"', b'\\', bytes) {
+        out.extend_from_slice(&bytes[begin..at]);
+        out.extend_from_slice(if bytes[at] == b'\n' { b"\\n" } else { &[b'\\', bytes[at]] });
+        begin = at + 1;
+    }
+    out.extend_from_slice(&bytes[begin..]);
+    out.push(b'"');
+}
+
+/// The answer to a request over HTTP; none if it must go the usual way.
+pub(super) fn over_http(hub: &Hub, parts: &Parts, body: &[u8]) -> Option<Response<Body>> {
+    if parts.method != Method::POST || parts.uri.path() != "/mcp" || !are_plain(&parts.headers) {
+        return None;
+    }
+    let caller = parts.extensions.get::<Principal>().cloned().unwrap_or_else(Principal::anonymous);
+    let name = parts.headers.get("mcp-name")?.as_bytes();
+    let mut answered = Vec::new();
+    answer(hub, &caller, Way::PerCall, Some(name), body, &mut answered)?;
+    let mut response = Response::new(Body::from(answered));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Some(response)
+}
+
 /// Whether the headers of a request announce a call in the plainest way.
-pub(super) fn are_plain(headers: &HeaderMap) -> bool {
+fn are_plain(headers: &HeaderMap) -> bool {
     let only = |name: &str, value: &str| {
         let mut all = headers.get_all(name).iter();
         all.next().is_some_and(|first| first == value) && all.next().is_none()
@@ -135,3 +170,6 @@ fn accepts_both(headers: &HeaderMap) -> bool {
     let has = |wanted: &str| kinds.split(',').any(|kind| kind.trim() == wanted);
     !kinds.contains(';') && has("application/json") && has("text/event-stream")
 }
+
+#[cfg(test)]
+mod tests;

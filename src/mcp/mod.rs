@@ -51,6 +51,14 @@ pub use server::{Hub, Server, Transport, describe};
 pub use sessions::Sessions;
 pub use stdio::{serve, serve_over};
 
+use crate::http::AtOnce;
+
+/// Answers requests over HTTP that need nothing but memory on the spot, before they come to the routes.
+pub fn at_once(hub: &Arc<Hub>) -> AtOnce {
+    let hub = hub.clone();
+    Arc::new(move |parts, body| direct::over_http(&hub, parts, body))
+}
+
 /// Every route on which MCP is spoken, for the handler of each transport, behind the look at what its caller may do. `cut` ends every stream.
 pub fn routes<H: ServerHandler + Clone>(hub: &Arc<Hub>, handler: impl Fn(Transport) -> H, sessions: &Arc<Sessions>, cut: &CancellationToken) -> Router {
     let streamable = streamable::router(handler(Transport::Http), sessions, cut.clone());

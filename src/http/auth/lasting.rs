@@ -21,7 +21,7 @@ const METHOD: &str = "mcp-method";
 const LISTEN: &str = "subscriptions/listen";
 
 /// Whether a stream that answers this request only listens.
-pub(super) fn listens(request: &Request<Body>) -> bool {
+pub(super) fn listens<B>(request: &Request<B>) -> bool {
     request.method() == Method::GET || request.headers().get(METHOD).is_some_and(|method| method == LISTEN)
 }
 

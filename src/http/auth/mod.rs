@@ -20,7 +20,6 @@ use std::{
 use axum::{
     body::Body,
     http::{HeaderValue, Request, Response, StatusCode, header},
-    middleware::Next,
 };
 
 pub use metadata::Challenges;
@@ -124,7 +123,10 @@ impl Auth {
 }
 
 /// Lets pass who has proven who they are, with that proof in the place of the credential.
-pub(super) async fn check(auth: Arc<Auth>, mut request: Request<Body>, next: Next) -> Response<Body> {
+pub(super) async fn check<B, F>(auth: &Arc<Auth>, mut request: Request<B>, next: impl FnOnce(Request<B>) -> F) -> Response<Body>
+where
+    F: Future<Output = Response<Body>>,
+{
     let path = request.uri().path();
     if let Some(document) = auth.metadata.answer(request.method(), path) {
         return document;
@@ -141,13 +143,13 @@ pub(super) async fn check(auth: Arc<Auth>, mut request: Request<Body>, next: Nex
     };
     request.headers_mut().remove(header::AUTHORIZATION);
     match verified {
-        None => next.run(request).await,
+        None => next(request).await,
         Some(Ok((principal, proof))) if inside || principal.scopes.allow(&Scope::read()) => {
             request.extensions_mut().insert(auth.metadata.challenges());
             request.extensions_mut().insert(principal.clone());
             let listens = lasting::listens(&request);
-            let response = next.run(request).await;
-            if listens { lasting::until(auth.gone(principal, proof), response) } else { response }
+            let response = next(request).await;
+            if listens { lasting::until(auth.clone().gone(principal, proof), response) } else { response }
         }
         Some(Ok(_)) => auth.metadata.challenges().forbidden(&[Scope::read()]),
         Some(Err(Refused::Invalid(why))) => auth.wrong(peer, why),
