@@ -165,8 +165,8 @@ const byImpact = level => ({ level, step: 'business_impact', why: `${LEVELS[leve
 function enough(worst, known, counts, spoken, floor) {
     let verdict = { level: 3, step: 'no_rule', why: 'P3: no rule hit' };
     for (let at = 0; at < 4; at++) {
-        // At least half of the known metrics, and of the keywords where they hit; the keywords alone are not enough.
-        if (counts[at] && 2 * counts[at] + spoken[at] >= known.length) {
+        // At least half of the known metrics and, where they hit, the keywords; of two metrics the keywords alone are never half.
+        if (2 * counts[at] + spoken[at] >= known.length) {
             const hits = known.filter(metric => worst[metric] <= at).map(metric => RULES[metric][at]);
             if (spoken[at]) hits.push('keywords');
             verdict = { level: at, step: 'quorum', why: `${LEVELS[at]}: at least half of its rules hit (${hits.join(', ')})` };
@@ -214,7 +214,7 @@ function levelsOf(metric, worst, known, counts, spoken, floor) {
         const others = counts[at] - (own <= at ? 1 : 0);
         const score = 2 * others + spoken[at];
         together[at] = score + 2 >= total ? at : together[at + 1];
-        if (others && score >= total) alone = at;
+        if (score >= total) alone = at;
     }
     let single = NOTHING;
     for (const other of known) if (other !== metric && worst[other] < single) single = worst[other];

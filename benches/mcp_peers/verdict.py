@@ -196,8 +196,8 @@ def _enough(worst, known, counts, spoken, floor):
     """The level of two metrics or more, the step that set it, and why."""
     level, step, why = 3, "no_rule", "P3: no rule hit"
     for at, count in enumerate(counts):
-        # At least half of the known metrics, and of the keywords where they hit; the keywords alone are not enough.
-        if count and 2 * count + spoken[at] >= len(known):
+        # At least half of the known metrics and, where they hit, the keywords; of two metrics the keywords alone are never half.
+        if 2 * count + spoken[at] >= len(known):
             hits = [RULES[metric][at] for metric in known if worst[metric] <= at]
             if spoken[at]:
                 hits.append("keywords")
@@ -241,7 +241,7 @@ def _levels(metric, worst, known, counts, spoken, floor):
         others = counts[at] - (own <= at)
         score = 2 * others + spoken[at]
         together[at] = at if score + 2 >= total else together[at + 1]
-        if others and score >= total:
+        if score >= total:
             alone = at
     least = min(floor, alone, min([worst[other] for other in known if other != metric]) + 1, 3)
     return [min(least, together[hit], hit + 1) for hit in MILDEST_FIRST]
