@@ -314,14 +314,17 @@ export function classify({ error_rate_percent, response_time_ms, availability_pe
     const movable = decisive.length === 0 ? known : decisive.length === 1 ? decisive : [];
     const against = contradictionsIn(values, worst, known, spoken, business_impact, determined, level);
     const confidence = !determined || against.length >= 2 ? 'low' : known.length === 4 && !against.length ? 'high' : 'medium';
-    const lead = leadOf(worst);
+    const rules = rulesOf(values, worst, known, description !== undefined, spoken);
+    const missing = MISSING.filter((_, metric) => values[metric] === undefined);
+    const changes = wouldChange(movable, worst, known, counts, spoken, floor, level);
+    return written(level, determined, confidence, step, why, rules, missing, against, changes, leadOf(worst));
+}
+
+// The answer: structure and text.
+function written(level, determined, confidence, step, why, [rules, rulesText], missing, against, changes, lead) {
     const next = determined ? lead.determined : lead.open;
     const [severity, minutes] = [LEVELS[level], SLA_MINUTES[level]];
     const respond_by = new Date(Date.now() + minutes * 60_000).toISOString();
-    const [rules, rulesText] = rulesOf(values, worst, known, description !== undefined, spoken);
-    const missing = MISSING.filter((_, metric) => values[metric] === undefined);
-    const changes = wouldChange(movable, worst, known, counts, spoken, floor, level);
-
     const structure = {
         severity,
         determined,

@@ -332,26 +332,29 @@ def classify(error_rate_percent=None, response_time_ms=None, availability_percen
         decisive.append(ERRORS)
     determined = bool(decisive) or len(known) >= 2
     if decisive:
-        level, step = 0, "decisive_signal"
-        why = f"P0: a decisive signal ({', '.join([f'{METRICS[metric]} {DECISIVE[metric]}' for metric in decisive])})"
-    elif determined:
-        level, step, why = _enough(worst, known, counts, spoken, floor)
+        level, step, why = 0, "decisive_signal", f"P0: a decisive signal ({', '.join([f'{METRICS[metric]} {DECISIVE[metric]}' for metric in decisive])})"
     else:
-        level, step, why = _too_little(worst, known, spoken, floor)
+        level, step, why = _enough(worst, known, counts, spoken, floor) if determined else _too_little(worst, known, spoken, floor)
 
     # Where one metric decides, no other changes anything; where two do, neither.
     movable = known if not decisive else decisive if len(decisive) == 1 else ()
     against = _contradictions(values, worst, known, spoken, business_impact, determined, level)
     confidence = "low" if not determined or len(against) >= 2 else "high" if len(known) == 4 and not against else "medium"
-    issue, playbook = _lead(worst)
-    name, team, minutes = LEVELS[level], TEAMS[level], SLA_MINUTES[level]
-    respond_by = f"{(datetime.now(timezone.utc) + SLA[level]).isoformat(timespec='milliseconds')[:-6]}Z"
-    rules, rules_text = _rules(values, worst, known, description is not None, spoken)
-    missing, missing_text = _listed("missing_evidence", [MISSING[metric] for metric in range(4) if worst[metric] is None])
-    contradictions, contradictions_text = _listed("contradictions", against)
-    changes, changes_text = _listed("would_change", _would_change(movable, worst, known, counts, spoken, floor, level))
-    next_calls, next_text = NEXT[playbook, determined]
+    lists = (
+        _rules(values, worst, known, description is not None, spoken),
+        _listed("missing_evidence", [MISSING[metric] for metric in range(4) if worst[metric] is None]),
+        _listed("contradictions", against),
+        _listed("would_change", _would_change(movable, worst, known, counts, spoken, floor, level)),
+    )
+    return _written(level, determined, confidence, step, why, lists, *_lead(worst))
 
+
+def _written(level, determined, confidence, step, why, lists, issue, playbook):
+    """The answer: structure and text."""
+    (rules, rules_text), (missing, missing_text), (contradictions, contradictions_text), (changes, changes_text) = lists
+    name, minutes = LEVELS[level], SLA_MINUTES[level]
+    respond_by = f"{(datetime.now(timezone.utc) + SLA[level]).isoformat(timespec='milliseconds')[:-6]}Z"
+    next_calls, next_text = NEXT[playbook, determined]
     structure = {
         "severity": name,
         "determined": determined,
@@ -363,7 +366,7 @@ def classify(error_rate_percent=None, response_time_ms=None, availability_percen
         "missing_evidence": missing,
         "contradictions": contradictions,
         "would_change": changes,
-        "response_team": team,
+        "response_team": TEAMS[level],
         "sla_minutes": minutes,
         "respond_by": respond_by,
         "playbook": playbook,
