@@ -1,26 +1,25 @@
 """classify_incident on the Python SDK: `python_sdk.py stdio` or `python_sdk.py http PORT`."""
 
-import sys
-from typing import Any
-
-import uvicorn
-import uvloop
+from common import DESCRIPTION, Availability, ErrorRate, Impact, ResponseTime, Users, Words, serve
 from mcp.server import MCPServer
-from rules import classify
+from mcp_types import CallToolResult, TextContent
+from verdict import classify
 
 server = MCPServer("peer", log_level="WARNING")
 
 
-# Asynchronous, because the SDK hands other functions to a thread.
-@server.tool(description="Judges how severe an incident is.")
+# Asynchronous, because the SDK hands other functions to a thread. A ready result is sent as it is: the SDK neither converts nor validates it.
+@server.tool(description=DESCRIPTION)
 async def classify_incident(
-    error_rate_percent: float, response_time_ms: float, availability_percent: float, affected_users: int, description: str = ""
-) -> dict[str, Any]:
-    return classify(error_rate_percent, response_time_ms, availability_percent, affected_users, description)
+    error_rate_percent: ErrorRate = None,
+    response_time_ms: ResponseTime = None,
+    availability_percent: Availability = None,
+    affected_users: Users = None,
+    business_impact: Impact = None,
+    description: Words = None,
+) -> CallToolResult:
+    structure, text = classify(error_rate_percent, response_time_ms, availability_percent, affected_users, business_impact, description)
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structure)
 
 
-if sys.argv[1] == "stdio":
-    uvloop.run(server.run_stdio_async())
-else:
-    app = server.streamable_http_app(json_response=True, stateless_http=True)
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning", access_log=False, loop="uvloop", http="httptools")
+serve(server.run_stdio_async, lambda: server.streamable_http_app(json_response=True, stateless_http=True))
