@@ -129,7 +129,8 @@ fn put_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     for at in memchr::memchr3_iter(b'\n', b'"', b'\\', bytes) {
         out.extend_from_slice(&bytes[begin..at]);
-        out.extend_from_slice(if bytes[at] == b'\n' { b"\\n" } else { &[b'\\', bytes[at]] });
+        let escaped = if bytes[at] == b'\n' { b'n' } else { bytes[at] };
+        out.extend_from_slice(&[b'\\', escaped]);
         begin = at + 1;
     }
     out.extend_from_slice(&bytes[begin..]);

@@ -365,4 +365,4 @@ impl ServerHandler for Server {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

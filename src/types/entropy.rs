@@ -191,6 +191,24 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Byte by byte it is the same.
+        #[test]
+        fn every_long_run_is_found(text in "[a-c1 =]{0,120}") {
+            let mut found = Vec::new();
+            let mut at = 0;
+            while let Some(next) = run(text.as_bytes(), at) {
+                at = next.end;
+                found.push(next);
+            }
+            let bytes = text.as_bytes();
+            let begins = (0..bytes.len()).filter(|at| is_part(bytes[*at]) && (*at == 0 || !is_part(bytes[at - 1])));
+            let runs = begins.map(|begin| begin..begin + bytes[begin..].iter().take_while(|b| is_part(**b)).count());
+            let long: Vec<_> = runs.filter(|run| run.len() >= LEAST_BYTES).collect();
+            proptest::prop_assert_eq!(found, long);
+        }
+    }
+
     #[test]
     fn names_paths_ids_and_digests_are_none() {
         for text in [

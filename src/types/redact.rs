@@ -29,8 +29,27 @@ const KEYS: &str = r"(?:pgpassword|redis_?password|[a-z_-]*passw(?:or)?d|passphr
 
 /// One of these is in each of [`KEYS`] with what comes behind it, white space as a blank. Two letters alone would be found everywhere.
 const KEY_SIGNS: &[&str] = &[
-    "pass", "secret", "token", "credential", "session", "sig", "pw ", "pw:", "pw=", "pw\"", "pw'", "pw\\", "pw%", "pwd", "key ", "key:", "key=", "key\"", "key'",
-    "key\\", "key%",
+    "pass",
+    "secret",
+    "token",
+    "credential",
+    "session",
+    "sig",
+    "pw ",
+    "pw:",
+    "pw=",
+    "pw\"",
+    "pw'",
+    "pw\\",
+    "pw%",
+    "pwd",
+    "key ",
+    "key:",
+    "key=",
+    "key\"",
+    "key'",
+    "key\\",
+    "key%",
 ];
 
 /// A value in quotes, without the closing one, which may be missing: to the end of the line then. In front the form that quotes have inside of

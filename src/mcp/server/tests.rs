@@ -45,7 +45,7 @@ impl ServerHandler for Broken {
     }
 }
 
-fn server(folder: &std::path::Path) -> Server {
+pub(in crate::mcp) fn server(folder: &std::path::Path) -> Server {
     let text = format!("[store]\npath = '{}'\n", folder.join("store.db").display());
     let config = Config::parse(&text, None, &Env::default()).expect("a valid configuration");
     let built = crate::app::build(config, crate::app::Options::default()).expect("builds");
