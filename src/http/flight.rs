@@ -4,7 +4,10 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -13,29 +16,37 @@ use axum::{
     http::Response,
 };
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::reply;
 
 /// The requests of a server that are under way.
 #[derive(Debug, Default)]
-pub(super) struct Flight(watch::Sender<usize>);
+pub(super) struct Flight {
+    count: AtomicUsize,
+    none: Notify,
+}
 
 impl Flight {
     fn begin(self: &Arc<Self>) -> Aloft {
-        self.0.send_modify(|count| *count += 1);
+        self.count.fetch_add(1, Ordering::SeqCst);
         Aloft(self.clone())
     }
 
     /// Whether none is under way.
     pub(super) fn is_over(&self) -> bool {
-        *self.0.borrow() == 0
+        self.count.load(Ordering::SeqCst) == 0
     }
 
     /// Waits until none is under way.
     pub(super) async fn over(&self) {
-        // The sender lives as long as this waits.
-        let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
+        loop {
+            let none = self.none.notified();
+            if self.is_over() {
+                return;
+            }
+            none.await;
+        }
     }
 }
 
@@ -44,7 +55,9 @@ struct Aloft(Arc<Flight>);
 
 impl Drop for Aloft {
     fn drop(&mut self) {
-        self.0.0.send_modify(|count| *count = count.saturating_sub(1));
+        if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.none.notify_waiters();
+        }
     }
 }
 

@@ -68,7 +68,7 @@ fn the_verdict_says_what_would_change_it_and_where_to_go() {
     let verdict = guarded(r#"{"error_rate":25,"response_time":12000,"availability":94,"affected_users":200}"#);
     assert_eq!((verdict.severity, verdict.confidence, verdict.sla_minutes), (P1, Confidence::High, 15));
     assert_eq!(verdict.respond_by, "2026-11-23T03:15:00Z");
-    assert_eq!((verdict.playbook.as_str(), verdict.issue_type), ("service_down", Some(issue::IssueType::ServiceUnavailable)));
+    assert_eq!((verdict.playbook, verdict.issue_type), ("service_down", Some(issue::IssueType::ServiceUnavailable)));
     let rows = verdict.rules.iter().filter(|r| r.severity == P1 && r.hit).count();
     assert_eq!(rows, 4);
     let alone = guarded(r#"{"error_rate":25,"response_time":100,"availability":99.9}"#);
