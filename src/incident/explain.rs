@@ -109,7 +109,7 @@ pub(super) fn would_change(policy: Policy, settings: &ClassifySettings, bands: &
     for (metric, bands) in Metric::ALL.into_iter().zip(&bands.0).filter(|(m, _)| case.value(*m).is_some()) {
         let mut ranges: Vec<(Severity, &Band, &Band)> = Vec::new();
         for band in bands {
-            let Ok(other) = rules::decide(policy, settings, &case.with(metric, band.value)) else { continue };
+            let Ok(other) = rules::decide(policy, &case.with(settings, metric, band.value)) else { continue };
             match ranges.last_mut() {
                 // Neighbours with the same severity are one range.
                 Some((severity, _, last)) if *severity == other.severity => *last = band,

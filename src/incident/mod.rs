@@ -79,7 +79,7 @@ impl Classifier {
         evidence.validate()?;
         let policy = policy.unwrap_or(self.settings.policy);
         let case = rules::Case::new(policy, &self.settings, evidence);
-        let decision = rules::decide(policy, &self.settings, &case)?;
+        let decision = rules::decide(policy, &case)?;
         let rules: Vec<rules::Held> = rules::all(&self.settings, &case).collect();
         let contradictions = explain::contradictions(evidence, &decision, &rules, lang);
         let lead = lead(evidence, &self.settings);

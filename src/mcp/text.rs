@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::walk::{Walk, text_of};
+use super::walk::Walk;
 
 /// An object of scalars stays on a line of its own up to so many bytes.
 const LINE_BYTES: usize = 160;
@@ -32,9 +32,9 @@ pub(super) fn outline(headline: &str, object: &str) -> String {
 }
 
 fn next_call(out: &mut String, call: &mut Walk<'_>) {
-    let (mut tool, mut arguments, mut why) = ("", "", "");
+    let (mut tool, mut arguments, mut why) = (Cow::default(), Cow::default(), Cow::default());
     while let Some(key) = call.member() {
-        let value = call.raw();
+        let value = call.text().map_or_else(|| Cow::Borrowed(call.raw()), |text| text.says());
         match key.as_ref() {
             "tool" => tool = value,
             "arguments" => arguments = value,
@@ -45,7 +45,7 @@ fn next_call(out: &mut String, call: &mut Walk<'_>) {
     out.push_str("next:");
     for (value, open, close) in [(tool, " ", ""), (arguments, " ", ""), (why, " (", ")")] {
         out.push_str(open);
-        out.push_str(&text_of(value).unwrap_or(Cow::Borrowed(value)));
+        out.push_str(&value);
         out.push_str(close);
     }
     out.push('\n');
@@ -147,10 +147,10 @@ fn one_line(out: &mut String, parent: &str, walk: &mut Walk<'_>) -> bool {
 
 /// As it is where that is safe, else as JSON writes it.
 fn scalar(out: &mut String, key: &str, walk: &mut Walk<'_>) {
-    let raw = walk.raw();
-    match text_of(raw) {
-        Some(text) if !key.starts_with("untrusted") && !text.contains('\n') => out.push_str(&text),
-        _ => out.push_str(raw),
+    match walk.text() {
+        Some(text) if !key.starts_with("untrusted") && !text.has_lines() => out.push_str(&text.says()),
+        Some(text) => out.push_str(text.raw),
+        None => out.push_str(walk.raw()),
     }
 }
 

@@ -27,28 +27,28 @@ const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').r
 /// Names before a value that is a secret.
 const KEYS: &str = r"(?:pgpassword|redis_?password|[a-z_-]*passw(?:or)?d|passphrase|pass|pwd|pw|[a-z_-]*secret(?:[_-]?key)?|(?:access|auth|refresh|id|api|session|csrf)[_-]?token|token|(?:api|access|private|secret|account|signing|encryption)[_-]?key|credentials?|session[_-]?id|sig)";
 
-/// One of these is in each of [`KEYS`] with what comes behind it, white space as a blank. Two letters alone would be found everywhere.
+/// One of these is in each of [`KEYS`] with what comes behind it. Two or three letters alone would be found everywhere.
 const KEY_SIGNS: &[&str] = &[
     "pass",
     "secret",
     "token",
     "credential",
     "session",
-    "sig",
+    "sig ",
+    "sig:",
+    "sig=",
+    "sig\"",
+    "sig%",
     "pw ",
     "pw:",
     "pw=",
     "pw\"",
-    "pw'",
-    "pw\\",
     "pw%",
     "pwd",
     "key ",
     "key:",
     "key=",
     "key\"",
-    "key'",
-    "key\\",
     "key%",
 ];
 
@@ -60,13 +60,13 @@ const QUOTED: &str = r#"\\+"(?:[^"\\\r\n]|\\{2}\\?[^\r\n])+|\\+'(?:[^'\\\r\n]|\\
 /// What may stand in a command line between a program and its option. Bounded: a line full of program names would cost quadratic time.
 const WITHIN: &str = "[ -:<-{}~]{0,200}?";
 
-/// A rule: what is always in what it matches, as small letters and blanks, so that most texts need no closer look; and an expression. Of a match, the first group
+/// A rule: what is always in what it matches, as [`folded`] writes it, so that most texts need no closer look; and an expression. Of a match, the first group
 /// stays in front of the mask, the second behind it.
 type Shape = (&'static [&'static str], &'static str);
 
 /// One rule a line.
 const RULES: &[Shape] = &[
-    (&["begin "], r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)"),
+    (&["gin "], r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)"),
     // What everybody speaks of and is no key: all of the match stays.
     (&["passwd", "chpasswd", "password"], r"(/etc/passwd\b|\bchpasswd\b|\bpasswd:chauthtok\b|\busing password: (?:YES|NO)\b)"),
     (&["://"], r"(\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/@:'\x22]*:)[^\s'\x22]+(@)"),
@@ -74,7 +74,7 @@ const RULES: &[Shape] = &[
     // Addresses of databases as Go's driver, Oracle's and a .netrc file write them, and Redis's own settings.
     (&["@tcp(", "@unix("], r"(\b[a-zA-Z0-9_.-]{1,64}:)[!#-&(-.0-?A-~]{1,128}(@(?:tcp|unix)\()"),
     (&["jdbc:oracle:"], r"(\bjdbc:oracle:[a-z]+:[!-.0-9;-?A-~]{1,64}/)[!-?A-~]{1,128}(@)"),
-    (&["login"], r"(\blogin\s+[!-~]{1,100}\s+password\s+)\S+"),
+    (&["gin "], r"(\blogin\s+[!-~]{1,100}\s+password\s+)\S+"),
     (&["requirepass", "masterauth"], r#"((?i:\b(?:requirepass|masterauth)["'\\]*[\s:=,]+["'\\]*))[^\s"'\\]{3,}"#),
     (&["cookie"], r"((?i:\b(?:set-)?cookie\x22?\s*[:=]\s*))[^\r\n]+"),
     (&["digest"], r"((?i:\b(?:authorization[\x22\\]*\s*[:=]\s*[\x22\\]*)?digest\s[ -~]{0,400}?\bresponse=))(?:<quoted>|[^\s\x22',]+)"),
@@ -90,7 +90,7 @@ const RULES: &[Shape] = &[
         r#"((?i:(?:\b|_|%(?:25)?[0-9a-f]{2})<keys>(?:%(?:25)?2[27])*%(?:25)?3[ad](?:%(?:25)?2[27])*))(?i:[^\s"',;&)}\]%]|%(?:[013-9a-f][0-9a-f]|2[013-57-9a-f]))+"#,
     ),
     (
-        &["password", "passwd", "passphrase", "token", "secret", "apikey", "api-key"],
+        &["password", "passwd", "passphrase", "token", "secret", "key ", "key=", "key,", "key\""],
         r#"((?i:(?:^|[\s"'])--?(?:[a-z-]*passw(?:or)?d|passphrase|[a-z-]*token|[a-z-]*secret|[a-z-]*api-?key)["']?(?:\s*[,=]\s*|\s+)))(?:<quoted>|["']?[^\s"',\]]{3,})"#,
     ),
     (
@@ -164,9 +164,14 @@ fn has_shape(text: &str) -> bool {
     !SIGNS.as_ref().is_some_and(no_sign) && SHAPES.is_match(text)
 }
 
-/// As signs are written.
+/// As signs are written: small letters, a blank for white space, and one quotation mark for both and for a backslash.
 fn folded(text: &str) -> Vec<u8> {
-    text.bytes().map(|b| if matches!(b, b'\t'..=b'\r') { b' ' } else { b.to_ascii_lowercase() }).collect()
+    let fold = |byte: u8| match byte {
+        b'\t'..=b'\r' => b' ',
+        b'\'' | b'\\' => b'"',
+        other => other.to_ascii_lowercase(),
+    };
+    text.bytes().map(fold).collect()
 }
 
 /// A password that is an ordinary word (`postgres`) is not matched exactly either: it would eat names and values that answers are made of.

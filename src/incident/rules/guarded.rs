@@ -7,7 +7,7 @@
 //! - Business impact `high` is at least P2, `critical` at least P1.
 //! - Fewer than two metrics and nothing decisive: not determined; the severity is the worst that any of the evidence points to.
 
-use super::{Case, DecidedBy, Decider, Decision, Limit, metrics_hit};
+use super::{Case, DecidedBy, Decider, Decision, Limit};
 use crate::{
     incident::{
         BusinessImpact, ClassifySettings, Metric,
@@ -35,13 +35,13 @@ pub(super) fn words(settings: &ClassifySettings, text: &str) -> [bool; 4] {
     Severity::ALL.map(|s| clauses.have_any(&settings.level(s).keywords) || any_word_zh(text, &settings.level(s).keywords_zh))
 }
 
-pub(super) fn decide(settings: &ClassifySettings, case: &Case<'_>) -> Decision {
+pub(super) fn decide(case: &Case<'_>) -> Decision {
     let decisive = decisive(case).next().map(|_| (Severity::P0, DecidedBy::DecisiveSignal));
     let determined = decisive.is_some() || case.known() >= LEAST_METRICS;
     let candidates = if determined {
-        [decisive, quorum(settings, case), single(settings, case), impact(case)]
+        [decisive, quorum(case), single(case), impact(case)]
     } else {
-        [plausible(settings, case).map(|(severity, _)| (severity, DecidedBy::WorstPlausible)), impact(case), None, None]
+        [plausible(case).map(|(severity, _)| (severity, DecidedBy::WorstPlausible)), impact(case), None, None]
     };
     // The first of the worst: earlier candidates explain more.
     let none = (if case.known() == 0 { FLOOR_WITHOUT_METRICS } else { Severity::P3 }, DecidedBy::NoRule);
@@ -68,23 +68,17 @@ pub(super) fn decisive_limit(metric: Metric) -> Option<Limit> {
     }
 }
 
-fn quorum(settings: &ClassifySettings, case: &Case<'_>) -> Option<Candidate> {
+fn quorum(case: &Case<'_>) -> Option<Candidate> {
     let known = case.known();
     Severity::ALL.into_iter().find_map(|severity| {
-        let (metrics, word) = (metrics_hit(settings, case, severity), usize::from(case.words[severity.index()]));
+        let (metrics, word) = (case.metrics_hit(severity), usize::from(case.words[severity.index()]));
         (metrics > 0 && 2 * (metrics + word) >= known + word).then_some((severity, DecidedBy::Quorum))
     })
 }
 
-fn single(settings: &ClassifySettings, case: &Case<'_>) -> Option<Candidate> {
-    let (level, _) = worst_metric(settings, case)?;
+fn single(case: &Case<'_>) -> Option<Candidate> {
+    let (level, _) = case.worst_metric()?;
     Some((level.one_lower(), DecidedBy::SingleMetric))
-}
-
-/// The metric that hits the worst level, and that level.
-pub(super) fn worst_metric(settings: &ClassifySettings, case: &Case<'_>) -> Option<(Severity, Metric)> {
-    let hit = Metric::ALL.into_iter().filter_map(|m| Some((settings.worst_hit(m, case.value(m)?)?, m)));
-    hit.reduce(|best, next| if next.0 > best.0 { next } else { best })
 }
 
 fn impact(case: &Case<'_>) -> Option<Candidate> {
@@ -97,8 +91,8 @@ fn impact(case: &Case<'_>) -> Option<Candidate> {
 }
 
 /// The worst level that the one metric or a word points to, and which of them.
-pub(super) fn plausible(settings: &ClassifySettings, case: &Case<'_>) -> Option<(Severity, Decider)> {
+pub(super) fn plausible(case: &Case<'_>) -> Option<(Severity, Decider)> {
     let by_word = Severity::ALL.into_iter().find(|s| case.words[s.index()]).map(|s| (s, Decider::Words));
-    let by_metric = worst_metric(settings, case).map(|(s, m)| (s, Decider::Metric(m)));
+    let by_metric = case.worst_metric().map(|(s, m)| (s, Decider::Metric(m)));
     [by_metric, by_word].into_iter().flatten().reduce(|best, next| if next.0 > best.0 { next } else { best })
 }

@@ -181,6 +181,8 @@ pub(super) struct Case<'e> {
     evidence: &'e Evidence,
     /// For each severity, whether one of its words stands in the description.
     words: [bool; 4],
+    /// For each metric that is known, the worst level that it hits. It hits the milder ones too: levels get milder from P0 to P3.
+    levels: [Option<Option<Severity>>; 4],
     instead: Option<(Metric, f64)>,
 }
 
@@ -191,12 +193,26 @@ impl<'e> Case<'e> {
             Policy::Guarded => guarded::words(settings, text),
             Policy::Quorum => quorum::words(settings, text),
         });
-        Self { evidence, words, instead: None }
+        let levels = Metric::ALL.map(|metric| evidence.value(metric).map(|value| settings.worst_hit(metric, value)));
+        Self { evidence, words, levels, instead: None }
     }
 
     /// The same, if a metric were this.
-    pub(super) fn with(self, metric: Metric, value: f64) -> Self {
-        Self { instead: Some((metric, value)), ..self }
+    pub(super) fn with(mut self, settings: &ClassifySettings, metric: Metric, value: f64) -> Self {
+        self.levels[metric as usize] = Some(settings.worst_hit(metric, value));
+        self.instead = Some((metric, value));
+        self
+    }
+
+    /// How many of the known metrics hit a level.
+    fn metrics_hit(&self, severity: Severity) -> usize {
+        self.levels.iter().filter(|level| level.flatten().is_some_and(|level| level >= severity)).count()
+    }
+
+    /// The metric that hits the worst level, and that level.
+    fn worst_metric(&self) -> Option<(Severity, Metric)> {
+        let hit = Metric::ALL.into_iter().filter_map(|metric| Some((self.levels[metric as usize]??, metric)));
+        hit.reduce(|best, next| if next.0 > best.0 { next } else { best })
     }
 
     /// The value of a metric, if known.
@@ -208,7 +224,7 @@ impl<'e> Case<'e> {
     }
 
     fn known(&self) -> usize {
-        Metric::ALL.into_iter().filter(|m| self.value(*m).is_some()).count()
+        self.levels.iter().flatten().count()
     }
 
     fn impact(&self) -> Option<BusinessImpact> {
@@ -220,10 +236,10 @@ impl<'e> Case<'e> {
 ///
 /// # Errors
 /// `MissingMetrics` under the quorum policy.
-pub(super) fn decide(policy: Policy, settings: &ClassifySettings, case: &Case<'_>) -> Result<Decision, IncidentError> {
+pub(super) fn decide(policy: Policy, case: &Case<'_>) -> Result<Decision, IncidentError> {
     match policy {
-        Policy::Quorum => quorum::decide(settings, case),
-        Policy::Guarded => Ok(guarded::decide(settings, case)),
+        Policy::Quorum => quorum::decide(case),
+        Policy::Guarded => Ok(guarded::decide(case)),
     }
 }
 
@@ -232,9 +248,9 @@ pub(super) fn deciders(settings: &ClassifySettings, case: &Case<'_>, decision: &
     match decision.decided_by {
         DecidedBy::Quorum => hold(settings, case, decision.severity).filter(|r| r.hit).map(|r| Decider::Rule(r.rule)).collect(),
         DecidedBy::DecisiveSignal => guarded::decisive(case).map(Decider::Decisive).collect(),
-        DecidedBy::SingleMetric => guarded::worst_metric(settings, case).map(|(_, metric)| Decider::Metric(metric)).into_iter().collect(),
+        DecidedBy::SingleMetric => case.worst_metric().map(|(_, metric)| Decider::Metric(metric)).into_iter().collect(),
         DecidedBy::BusinessImpact => vec![Decider::Impact],
-        DecidedBy::WorstPlausible => guarded::plausible(settings, case).map(|(_, source)| source).into_iter().collect(),
+        DecidedBy::WorstPlausible => guarded::plausible(case).map(|(_, source)| source).into_iter().collect(),
         DecidedBy::NoRule => Vec::new(),
     }
 }
@@ -252,12 +268,6 @@ pub(super) struct Limit {
 /// The limit that decides alone. None where a metric has no such limit.
 pub(super) fn decisive_limit(metric: Metric) -> Option<Limit> {
     guarded::decisive_limit(metric)
-}
-
-/// How many of the known metrics hit a level.
-fn metrics_hit(settings: &ClassifySettings, case: &Case<'_>, severity: Severity) -> usize {
-    let level = settings.level(severity);
-    Metric::ALL.into_iter().filter(|metric| case.value(*metric).is_some_and(|value| level.hit(*metric, value))).count()
 }
 
 /// All rules of a level over the known metrics, and the keyword rule last.
