@@ -17,7 +17,7 @@ use crate::{
     ports::{Ports, process},
     recovery::{Owner, Parts, Recovery, Vital, Vitals},
     store::Store,
-    types::{redact::Redactor, target::TargetName},
+    types::{redact::Redactor, sanitise::sanitise, target::TargetName},
 };
 
 /// What the start of the process decides, beside the configuration.
@@ -72,12 +72,14 @@ pub fn build(config: Config, options: Options) -> anyhow::Result<Built> {
         read_only: options.read_only,
         elicitation_approves: config.mcp.elicitation_approves,
     });
+    // Once, since verdicts repeat these and are not looked at.
+    let clean = |name: &str| sanitise(&redactor.redact(name)).into_owned();
     let services = Arc::new(Services {
         host: config.host,
         lang: config.lang,
         output_budget_bytes: config.mcp.output_budget_bytes,
         elicitation_timeout: Duration::from_secs(u64::from(config.mcp.elicitation_timeout_seconds)),
-        classifier: Classifier::new(config.classify, ports.clock.clone()),
+        classifier: Classifier::new(config.classify.with_teams(clean), ports.clock.clone()),
         health,
         logs: Arc::new(Logs::new(config.logs, &ports, redactor.clone())?),
         playbooks,

@@ -167,6 +167,16 @@ impl ClassifySettings {
         }
     }
 
+    /// With other names of who responds.
+    #[must_use]
+    pub fn with_teams(mut self, of: impl Fn(&str) -> String) -> Self {
+        let Levels { p0, p1, p2, p3 } = &mut self.levels;
+        for name in [p0, p1, p2, p3].into_iter().flat_map(|level| &mut level.team) {
+            *name = of(name);
+        }
+        self
+    }
+
     /// The worst level that a value hits.
     pub(super) fn worst_hit(&self, metric: Metric, value: f64) -> Option<Severity> {
         Severity::ALL.into_iter().find(|s| self.level(*s).hit(metric, value))

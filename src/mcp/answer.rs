@@ -11,6 +11,10 @@ use crate::{
     types::{bound, sanitise::is_plain},
 };
 
+/// What has nothing in it but numbers, words of ours, and words of the configuration that were cleaned when it was read: none of a caller, a log or
+/// a server.
+pub trait OwnWords: Serialize {}
+
 /// What a tool gives to be finished.
 pub struct Answer {
     /// One line that says the most important.
@@ -25,6 +29,8 @@ pub struct Answer {
     pub cut: CutRules,
     /// The resource that holds all of it, where there is one that does not have to be kept for it.
     pub whole_at: Option<String>,
+    /// The body is of [`OwnWords`], and so is the headline.
+    own_words: bool,
     /// What the client is to ask a person before it repeats the call; then nothing else counts.
     pub ask: Option<Box<InputRequiredResult>>,
 }
@@ -43,12 +49,29 @@ impl Answer {
         if !body.starts_with('{') {
             return Err(defect("the answer is no object".to_owned()));
         }
-        Ok(Self { headline: headline.into(), body, text: None, next_calls: Vec::new(), cut: CutRules::default(), whole_at: None, ask: None })
+        Ok(Self { headline: headline.into(), body, text: None, next_calls: Vec::new(), cut: CutRules::default(), whole_at: None, own_words: false, ask: None })
+    }
+
+    /// The same, from a body and a headline that no call need look at for secrets.
+    ///
+    /// # Errors
+    /// As [`Answer::new`].
+    pub fn of_own_words(headline: impl Into<String>, body: &impl OwnWords) -> Result<Self, ToolError> {
+        Ok(Self { own_words: true, ..Self::new(headline, body)? })
     }
 
     /// No answer yet: the client is to ask a person.
     pub fn asking(ask: Box<InputRequiredResult>) -> Self {
-        Self { headline: String::new(), body: String::new(), text: None, next_calls: Vec::new(), cut: CutRules::default(), whole_at: None, ask: Some(ask) }
+        Self {
+            headline: String::new(),
+            body: String::new(),
+            text: None,
+            next_calls: Vec::new(),
+            cut: CutRules::default(),
+            whole_at: None,
+            own_words: false,
+            ask: Some(ask),
+        }
     }
 
     /// Adds suggestions.
@@ -116,7 +139,9 @@ pub(super) fn finish(services: &Services, scope: &str, answer: Answer, keep: imp
         Value::Object(object).to_string()
     } else {
         // There was room in it for the name of what the text leaves out.
-        with(whole, "full_result", &json!(uri))
+        let mut whole = whole;
+        with(&mut whole, "full_result", &uri);
+        whole
     };
     let text = fit_text(text(services, scope, &answer, &structure), room(services).saturating_sub(structure.len()), &uri);
     Finished { structure, text }
@@ -143,23 +168,27 @@ pub(super) fn at_once(services: &Services, scope: &str, answer: &Answer) -> Resu
 fn structure(services: &Services, scope: &str, answer: &Answer) -> String {
     let mut structure = String::with_capacity(answer.body.len() + 1_024);
     structure.push_str(&answer.body);
-    let next_calls = &answer.next_calls[..answer.next_calls.len().min(next::MOST)];
-    let own = [("host", json!(services.host)), ("scope", json!(scope)), ("next_calls", json!(next_calls)), ("truncated", json!([]))];
-    own.iter().fold(structure, |structure, (key, value)| with(structure, key, value))
+    with(&mut structure, "host", &services.host);
+    with(&mut structure, "scope", scope);
+    with(&mut structure, "next_calls", &answer.next_calls[..answer.next_calls.len().min(next::MOST)]);
+    with(&mut structure, "truncated", &[(); 0]);
+    structure
 }
 
 /// An answer that has nothing to clean and nothing to cut, as most that are short: one look at the outline tells, since each string of the structure
-/// stands in it. Of escapes and of what is not ASCII that cannot be said.
+/// stands in it. Of escapes and of what is not ASCII that cannot be said. Where the body is of our own words, what was added to it is looked at.
 ///
 /// # Errors
 /// It cannot be told: the structure.
 fn clean_as_it_is(services: &Services, answer: &Answer, structure: String) -> Result<Finished, String> {
-    let plain = is_plain(&structure) && memchr::memchr(b'\\', structure.as_bytes()).is_none();
-    if answer.text.is_some() || !plain || structure.len() > for_whole_structure(services) {
+    let clean = |text: &str| is_plain(text) && services.redactor.is_clean(text);
+    let plain = |json: &str| is_plain(json) && memchr::memchr(b'\\', json.as_bytes()).is_none();
+    let looked_at = if answer.own_words { &structure[answer.body.len() - 1..] } else { &structure };
+    if answer.text.is_some() || !plain(looked_at) || structure.len() > for_whole_structure(services) {
         return Err(structure);
     }
     let text = text::outline(&answer.headline, &structure);
-    if is_plain(&text) && services.redactor.is_clean(&text) { Ok(Finished { structure, text }) } else { Err(structure) }
+    if clean(if answer.own_words { looked_at } else { &text }) { Ok(Finished { structure, text }) } else { Err(structure) }
 }
 
 /// What structure and text may take together.
@@ -177,15 +206,14 @@ fn for_whole_structure(services: &Services) -> usize {
     for_structure(services).saturating_sub(FULL_RESULT_BYTES)
 }
 
-/// A JSON object with a member more.
-fn with(mut object: String, key: &str, value: &Value) -> String {
+/// Adds a member to a JSON object.
+fn with(object: &mut String, key: &str, value: &(impl Serialize + ?Sized)) {
     object.pop();
     object.push_str(if object.len() > 1 { ",\"" } else { "\"" });
     object.push_str(key);
     object.push_str("\":");
-    object.push_str(&value.to_string());
+    object.push_str(&serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()));
     object.push('}');
-    object
 }
 
 /// What was written a moment ago.

@@ -4,7 +4,7 @@ use std::future::ready;
 
 use futures::FutureExt as _;
 
-use super::{Answer, LOOKS, Tool, input, output, parse, parse_text};
+use super::{Answer, LOOKS, OwnWords, Tool, input, output, parse, parse_text};
 use crate::{
     flows::{Services, next},
     incident::{Evidence, Verdict},
@@ -23,6 +23,9 @@ pub(super) const TOOL: Tool = Tool {
     at_once: Some(|services, arguments| judge(services, &parse_text(arguments)?)),
 };
 
+/// Evidence is looked at and not repeated.
+impl OwnWords for Verdict {}
+
 fn judge(services: &Services, evidence: &Evidence) -> Result<Answer, ToolError> {
     let verdict = services.classifier.classify(evidence, services.lang)?;
     let status = if verdict.determined { "determined" } else { "NOT determined" };
@@ -30,5 +33,5 @@ fn judge(services: &Services, evidence: &Evidence) -> Result<Answer, ToolError> 
     let measure = (!verdict.determined).then(next::health);
     let plan = if verdict.determined { next::plan(services, verdict.issue_type) } else { None };
     let playbook = next::playbook(verdict.playbook);
-    Ok(Answer::new(headline, &verdict)?.next(measure.into_iter().chain([playbook]).chain(plan)))
+    Ok(Answer::of_own_words(headline, &verdict)?.next(measure.into_iter().chain([playbook]).chain(plan)))
 }

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-pub use super::answer::Answer;
+pub use super::answer::{Answer, OwnWords};
 use super::{Person, Progress, ToolError, Transport, lanes::Lane, schema};
 use crate::{flows::Services, recovery::Actor, types::access::Principal};
 
