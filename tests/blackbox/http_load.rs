@@ -94,12 +94,16 @@ fn beyond_the_most_connections_everybody_is_told_at_once() {
     assert_eq!(served.stderr().matches("http.max_connections").count(), 1, "{}", served.stderr());
 }
 
-/// The 99th of a hundred latencies of a client that keeps its connection, with so many calls.
-fn p99(served: &Served, calls: usize) -> Duration {
+/// How often each of the two is measured, and with how many calls each time.
+const PHASES: usize = 21;
+const CALLS: usize = 1_000;
+
+/// The 99th of a hundred latencies of a client that keeps its connection.
+fn p99(served: &Served) -> Duration {
     let mut stream = served.connect();
     let request = call(served, 1, false);
     let mut buffer = vec![0; 64 << 10];
-    let mut latencies: Vec<Duration> = (0..calls)
+    let mut latencies: Vec<Duration> = (0..CALLS)
         .map(|_| {
             let begun = Instant::now();
             stream.write_all(request.as_bytes()).unwrap();
@@ -116,41 +120,51 @@ fn p99(served: &Served, calls: usize) -> Duration {
         })
         .collect();
     latencies.sort();
-    latencies[calls * 99 / 100]
+    latencies[CALLS * 99 / 100]
 }
 
+/// Five hundred connections that never become a request: nothing at all, half a head, a head without its body, a body in drips.
+fn half_open(served: &Served) -> Vec<TcpStream> {
+    let mut half: Vec<TcpStream> = (0..500).map(|_| served.connect()).collect();
+    for (number, stream) in half.iter_mut().enumerate() {
+        let text = match number % 4 {
+            0 => "",
+            1 => "POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+            2 => "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n",
+            _ => "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+        };
+        stream.write_all(text.as_bytes()).unwrap();
+    }
+    half
+}
+
+/// A single p99 of a call of a fraction of a millisecond says more of what else this machine does than of the server: one in a hundred calls meets
+/// somebody else's time slice. So it is taken many times, alone and beside the half-open connections by turns, and each held against the one right
+/// before it, on which the same neighbours weighed; what the middle one of these pairs says is the server's doing.
 #[test]
 fn half_open_connections_are_reaped_and_slow_nobody_down() {
-    let served = Served::start(&Sandbox::new("[http]\nheader_timeout_seconds = 6\nbody_timeout_seconds = 6\n"), &[]);
-    p99(&served, 500);
+    let served = Served::start(&Sandbox::new("[http]\nheader_timeout_seconds = 10\nbody_timeout_seconds = 10\n"), &[]);
+    p99(&served);
     let before = served.open_files();
-    let mut figures = Vec::new();
-    let doubled = |(alone, beside): &(Duration, Duration)| *beside > *alone * 2 + Duration::from_micros(200);
-    // A neighbour's load gets another chance; a server that suffers fails each time.
-    for _ in 0..4 {
-        let alone = p99(&served, 2_000);
-        let mut half: Vec<TcpStream> = (0..500).map(|_| served.connect()).collect();
-        for (number, stream) in half.iter_mut().enumerate() {
-            // Nothing at all, half a head, a head without its body, a body in drips.
-            let text = match number % 4 {
-                0 => "",
-                1 => "POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-                2 => "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n",
-                _ => "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
-            };
-            stream.write_all(text.as_bytes()).unwrap();
-        }
-        assert!(wait_for(Duration::from_secs(5), || served.open_files() >= before + 450), "they were never there");
-        let beside = p99(&served, 2_000);
-        let reaped = wait_for(Duration::from_secs(15), || served.open_files() <= before + 5);
-        assert!(reaped, "{} files are open, {before} before", served.open_files());
-        figures.push((alone, beside));
-        if !doubled(&(alone, beside)) {
-            break;
-        }
+    let gone = |limit: u64| wait_for(Duration::from_secs(limit), || served.open_files() <= before + 5);
+    let all_there = || served.open_files() >= before + 450;
+    let mut pairs = Vec::new();
+    for _ in 0..PHASES {
+        let alone = p99(&served);
+        let half = half_open(&served);
+        assert!(wait_for(Duration::from_secs(5), &all_there), "they were never there");
+        pairs.push((alone, p99(&served)));
+        assert!(all_there(), "they were gone before the end of the measurement");
+        drop(half);
+        assert!(gone(5), "{} files are open, {before} before", served.open_files());
     }
-    println!("p99 alone and beside 500 half-open connections: {figures:?}");
-    assert!(!doubled(figures.last().unwrap()), "{figures:?}");
+    pairs.sort_by(|(a, b), (c, d)| b.div_duration_f64(*a).total_cmp(&d.div_duration_f64(*c)));
+    println!("p99 alone and beside 500 half-open connections, the least difference first: {pairs:?}");
+    let (alone, beside) = pairs[PHASES / 2];
+    assert!(beside <= alone * 2, "alone {alone:?}, beside {beside:?}; all: {pairs:?}");
+    let _kept = half_open(&served);
+    assert!(wait_for(Duration::from_secs(5), &all_there), "they were never there");
+    assert!(gone(25), "{} files are open, {before} before", served.open_files());
 }
 
 #[test]
