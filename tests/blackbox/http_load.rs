@@ -203,16 +203,35 @@ fn open_and_drop(served: &Served, sessions: usize) {
     assert!(wait_for(Duration::from_secs(20), none), "sessions stay");
 }
 
+/// KiB resident and open files after each ten thousand sessions.
+fn after_each_ten_thousand(most: &str, times: usize) -> Vec<(u64, u64)> {
+    let served = Served::start(&Sandbox::new(&format!("[http]\nsession_idle_seconds = 1\n{most}")), &[]);
+    let left = (0..times).map(|_| {
+        open_and_drop(&served, 10_000);
+        (served.memory_kib("VmRSS"), served.open_files() as u64)
+    });
+    let left = left.collect();
+    println!("KiB resident and open files after each ten thousand: {left:?}");
+    left
+}
+
+#[track_caller]
+fn within_a_tenth(before: (u64, u64), after: (u64, u64)) {
+    assert!(after.0 * 10 <= before.0 * 11, "memory: {before:?} {after:?}");
+    assert!(after.1 * 10 <= before.1 * 11, "files: {before:?} {after:?}");
+}
+
 #[test]
 fn ten_thousand_sessions_leave_nothing_behind() {
-    let served = Served::start(&Sandbox::new("[http]\nsession_idle_seconds = 1\nmax_sessions = 256\n"), &[]);
-    let mut left = Vec::new();
-    for _ in 0..2 {
-        open_and_drop(&served, 10_000);
-        left.push((served.memory_kib("VmRSS"), served.open_files()));
-    }
-    println!("KiB resident and open files after each ten thousand: {left:?}");
-    let within = |a: u64, b: u64| b * 10 <= a * 11;
-    assert!(within(left[0].0, left[1].0), "memory: {left:?}");
-    assert!(within(left[0].1 as u64, left[1].1 as u64), "files: {left:?}");
+    let left = after_each_ten_thousand("max_sessions = 256\n", 2);
+    within_a_tenth(left[0], left[1]);
+}
+
+/// With as many at a time as there may be by default, the first ten thousand are no measure: a session reserves some 135 KiB, most of it in channels of
+/// which it uses the beginning, and memory that nobody has written to yet does not count as resident. Later sessions lie elsewhere in the same memory
+/// and write to the rest. What has no use of its own from then on would show from the second ten thousand to the third.
+#[test]
+fn a_full_house_of_sessions_leaves_nothing_behind() {
+    let left = after_each_ten_thousand("", 3);
+    within_a_tenth(left[1], left[2]);
 }
