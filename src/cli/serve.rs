@@ -136,7 +136,22 @@ fn heal(args: &ServeArgs, services: &Arc<Services>, stop: &CancellationToken) ->
 
 #[cfg(test)]
 mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
     use super::*;
+
+    #[test]
+    fn http_alone_listens_where_the_help_says() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: ServeArgs,
+        }
+        let line = Line::try_parse_from(["serve", "--http"]).expect("valid");
+        assert_eq!(line.args.http.map(|address| address.to_string()).as_deref(), Some(DEFAULT_ADDRESS));
+        let help = Line::command().render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(&format!("[default: {DEFAULT_ADDRESS}]")), "{help}");
+    }
 
     #[test]
     fn a_port_alone_is_one_of_this_machine() {
