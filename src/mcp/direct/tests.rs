@@ -7,7 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    mcp::{lines::Lines, server::tests::server},
+    mcp::{
+        lines::Lines,
+        server::tests::{server, server_with},
+    },
     types::access::Scopes,
 };
 
@@ -145,6 +148,28 @@ async fn whatever_is_out_of_the_ordinary_is_left_to_the_usual_way() {
     refuses(&local, Way::PerCall, None, &told.to_string());
     for (from, to) in [("2026-07-28", "2025-11-25"), ("{\"elicitation\":{}}", "7"), ("\"version\":\"1\"", "\"version\":1")] {
         refuses(&local, Way::PerCall, None, &good(Way::PerCall).to_string().replace(from, to));
+    }
+}
+
+/// What a verdict says is not looked at for secrets, so there must be none in it.
+#[tokio::test]
+async fn a_verdict_repeats_no_caller_and_has_clean_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = server_with(folder.path(), "[classify.levels.P0]\nteam = [\"ops token=canary-1234\", \"b\\u202Ead\"]\n");
+    let hostile = "down! password=canary-5678 ghp_abcdefghijklmnopqrstuvwxyz0123456789 \u{202e}\u{1b}[31m";
+    for evidence in evidences().iter_mut().chain([&mut json!({"error_rate": 95})]) {
+        evidence["description"] = hostile.into();
+        let (mut out, message) = (Vec::new(), call(Way::Handshake, &json!(1), evidence).to_string());
+        answer(&server.hub, &Principal::local(), Way::Handshake, None, message.as_bytes(), &mut out).expect("on the spot");
+        let answer = serde_json::from_slice::<Value>(&out).expect("JSON");
+        let (structure, text) = (answer["result"]["structuredContent"].clone(), answer["result"]["content"][0]["text"].as_str().expect("a text"));
+        let mut cleaned = structure.clone();
+        server.hub.services.clean(&mut cleaned);
+        assert_eq!(cleaned, structure);
+        assert_eq!(server.hub.services.clean_text(text), text);
+        for never in ["canary", "ghp_", "\u{202e}", "\u{1b}"] {
+            assert!(!text.contains(never) && !structure.to_string().contains(never), "{never:?} in {answer:#}");
+        }
     }
 }
 

@@ -46,7 +46,12 @@ impl ServerHandler for Broken {
 }
 
 pub(in crate::mcp) fn server(folder: &std::path::Path) -> Server {
-    let text = format!("[store]\npath = '{}'\n", folder.join("store.db").display());
+    server_with(folder, "")
+}
+
+/// With more in its configuration.
+pub(in crate::mcp) fn server_with(folder: &std::path::Path, more: &str) -> Server {
+    let text = format!("[store]\npath = '{}'\n{more}", folder.join("store.db").display());
     let config = Config::parse(&text, None, &Env::default()).expect("a valid configuration");
     let built = crate::app::build(config, crate::app::Options::default()).expect("builds");
     Server::new(Hub::new(built.services, built.serving.limits), Transport::Stdio)
