@@ -53,19 +53,25 @@ struct Params<'m> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta<'m> {
-    #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
-    version: &'m str,
-    #[serde(rename = "io.modelcontextprotocol/clientCapabilities")]
-    _capabilities: ClientCapabilities,
+    #[serde(rename = "io.modelcontextprotocol/protocolVersion", default)]
+    version: Option<&'m str>,
+    #[serde(rename = "io.modelcontextprotocol/clientCapabilities", default)]
+    capabilities: Option<ClientCapabilities>,
     #[serde(rename = "io.modelcontextprotocol/clientInfo", default)]
-    _client: Option<Implementation>,
+    client: Option<Implementation>,
+    /// Allows to tell how far a call is, which nobody does of one that is over at once.
+    #[serde(borrow, rename = "progressToken", default)]
+    progress: Option<&'m RawValue>,
 }
 
 impl Way {
     fn fits(self, meta: Option<&Meta<'_>>) -> bool {
+        if meta.and_then(|meta| meta.progress).is_some_and(|token| !is_plain_id(token.get())) {
+            return false;
+        }
         match self {
-            Self::Handshake => meta.is_none(),
-            Self::PerCall => meta.is_some_and(|meta| meta.version == ProtocolVersion::V_2026_07_28.as_str()),
+            Self::Handshake => meta.is_none_or(|meta| meta.version.is_none() && meta.capabilities.is_none() && meta.client.is_none()),
+            Self::PerCall => meta.is_some_and(|meta| meta.version == Some(ProtocolVersion::V_2026_07_28.as_str()) && meta.capabilities.is_some()),
         }
     }
 }

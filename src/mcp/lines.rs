@@ -31,6 +31,8 @@ use crate::types::access::Principal;
 
 /// Messages that wait to be written.
 const WAITING: usize = 256;
+/// Bytes of answers that wait behind them. A client that does not read for so long is answered the usual way, which is slower.
+const MOST_UNWRITTEN: usize = 4 << 20;
 
 /// A transport over a reader and a writer.
 pub(super) struct Lines<R> {
@@ -67,29 +69,38 @@ impl<R: AsyncRead + Unpin + Send> Lines<R> {
     /// Answers this on the spot; none if it must go the usual way.
     fn answered(&mut self, message: &[u8]) -> Option<()> {
         let (Some(answerer), Meeting::Done(way)) = (&self.answerer, &self.meeting) else { return None };
+        if self.answers.len() >= MOST_UNWRITTEN {
+            return None;
+        }
         answerer.answer(*way, message, &mut self.answers)
     }
 
-    /// Hands answers to the writer, where there are many or nothing else can be done at once. Nothing is lost if the future is dropped.
-    async fn hand_on(&mut self) {
-        if self.answers.is_empty() || (self.input.is_ready() && self.answers.len() < CHUNK) {
-            return;
-        }
-        // Nobody reads any more: then the next read ends this.
-        if let Ok(place) = self.output.reserve().await {
-            place.send(std::mem::replace(&mut self.answers, self.spare.take()));
+    /// Answers what cannot be read.
+    fn refuse(&mut self, error: &JsonRpcError) {
+        // Who sends so much of it and reads nothing of the answers is not waiting for them.
+        if self.answers.len() < 2 * MOST_UNWRITTEN {
+            self.answers.extend_from_slice(&line_of(error));
         }
     }
 
-    /// The next line that is not too long; none at the end. Nothing is lost if the future is dropped.
+    /// The next line that is not too long; none at the end, or once nobody reads. Answers go to the writer meanwhile, where there are many or nothing
+    /// else can be done at once. Nothing is lost if the future is dropped.
     async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
-            self.hand_on().await;
-            match self.input.read().await {
+            let due = self.answers.len() >= CHUNK || (!self.answers.is_empty() && !self.input.is_ready());
+            let read = tokio::select! {
+                biased;
+                place = self.output.reserve(), if due => {
+                    place.ok()?.send(std::mem::replace(&mut self.answers, self.spare.take()));
+                    continue;
+                }
+                read = self.input.read() => read,
+            };
+            match read {
                 Ok(Read::Line(line)) => return Some(line),
                 Ok(Read::TooLong) => {
                     let message = format!("the line has more than {MOST_BYTES} bytes");
-                    answer(&self.output, JsonRpcError::new(None, ErrorData::invalid_request(message, None))).await;
+                    self.refuse(&JsonRpcError::new(None, ErrorData::invalid_request(message, None)));
                 }
                 Ok(Read::End) => return None,
                 Err(error) => {
@@ -99,11 +110,6 @@ impl<R: AsyncRead + Unpin + Send> Lines<R> {
             }
         }
     }
-}
-
-async fn answer(output: &mpsc::Sender<Vec<u8>>, error: JsonRpcError) {
-    // Nobody reads any more: then the next read ends this.
-    let _ = output.send(line_of(&error)).await;
 }
 
 fn line_of(message: &impl Serialize) -> Vec<u8> {
@@ -137,7 +143,7 @@ impl<R: AsyncRead + Unpin + Send> Transport<RoleServer> for Lines<R> {
                     self.meeting.received(&message);
                     return Some(message);
                 }
-                Err(error) => answer(&self.output, *error).await,
+                Err(error) => self.refuse(&error),
             }
         }
         self.ended.cancel();
@@ -148,3 +154,6 @@ impl<R: AsyncRead + Unpin + Send> Transport<RoleServer> for Lines<R> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

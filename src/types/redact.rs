@@ -91,7 +91,7 @@ const RULES: &[Shape] = &[
     ),
     (
         &["password", "passwd", "passphrase", "token", "secret", "key ", "key=", "key,", "key\""],
-        r#"((?i:(?:^|[\s"'])--?(?:[a-z-]*passw(?:or)?d|passphrase|[a-z-]*token|[a-z-]*secret|[a-z-]*api-?key)["']?(?:\s*[,=]\s*|\s+)))(?:<quoted>|["']?[^\s"',\]]{3,})"#,
+        r#"((?i:(?:^|[\s"'=])--?(?:[a-z-]*passw(?:or)?d|passphrase|[a-z-]*token|[a-z-]*secret|[a-z-]*api-?key)["']?(?:\s*[,=]\s*|\s+)))(?:<quoted>|["']?[^\s"',\]]{3,})"#,
     ),
     (
         &["identified", "password"],
@@ -355,6 +355,7 @@ mod tests {
         "-----BEGIN RSA PRIVATE KEY-----\ncanary-1\n-----END RSA PRIVATE KEY-----",
         "-----BEGIN PRIVATE KEY-----\ncanary-1 cut off",
         "mysql --password canary-1 -h db",
+        "why=--password canary-1",
         r#"run ["/bin/x", "--token", "canary-1"]"#,
         r#"{"body":"{\"pwd\":\"canary-1\"}"}"#,
         "the password is canary-1",

@@ -1,6 +1,7 @@
 //! Streams that only listen. They may stay open for longer than the credential that opened them is good, and so end with it.
 //!
-//! The answer to a call is none of these: it ends with its call, which has a deadline, and is not lost because a token expired on the way.
+//! The answer to a POST is none of these: it ends with its call, which has a deadline, and is not lost because a token expired on the way. What travels on
+//! a stream that listens (all answers of the older transport, and those that a client comes back for) is cut with it; a recovery goes on and stays on record.
 
 use std::time::Duration;
 

@@ -143,9 +143,18 @@ async fn whatever_is_out_of_the_ordinary_is_left_to_the_usual_way() {
     }
     refuses(&local, Way::PerCall, None, &good(Way::Handshake).to_string());
     refuses(&local, Way::Handshake, None, &good(Way::PerCall).to_string());
-    let mut told = good(Way::PerCall);
-    told["params"]["_meta"]["progressToken"] = json!(1);
-    refuses(&local, Way::PerCall, None, &told.to_string());
+    for way in WAYS {
+        let mut told = good(way);
+        told["params"]["_meta"]["progressToken"] = json!("p1");
+        assert!(answer(&server.hub, &local, way, None, told.to_string().as_bytes(), &mut Vec::new()).is_some(), "nothing is told of what is over at once");
+        for odd in [json!(1.5), json!({}), json!(true)] {
+            told["params"]["_meta"]["progressToken"] = odd;
+            refuses(&local, way, None, &told.to_string());
+        }
+    }
+    let mut more = good(Way::PerCall);
+    more["params"]["_meta"]["com.example/more"] = json!(1);
+    refuses(&local, Way::PerCall, None, &more.to_string());
     for (from, to) in [("2026-07-28", "2025-11-25"), ("{\"elicitation\":{}}", "7"), ("\"version\":\"1\"", "\"version\":1")] {
         refuses(&local, Way::PerCall, None, &good(Way::PerCall).to_string().replace(from, to));
     }

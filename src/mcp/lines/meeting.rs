@@ -34,6 +34,8 @@ impl Meeting {
     /// A message that goes to the protocol's crate.
     pub(super) fn received(&mut self, message: &ClientJsonRpcMessage) {
         match (&self, message) {
+            // These open nothing: a handshake may still follow, and so may a call.
+            (Self::Begun, JsonRpcMessage::Request(first)) if matches!(first.request, ClientRequest::DiscoverRequest(_) | ClientRequest::PingRequest(_)) => {}
             (Self::Begun, JsonRpcMessage::Request(first)) => {
                 let hello = matches!(first.request, ClientRequest::InitializeRequest(_));
                 *self = Self::Asked(first.id.clone(), if hello { Way::Handshake } else { Way::PerCall });
