@@ -1,6 +1,6 @@
 //! Who calls over HTTP: the credential of a request becomes a [`Principal`] that travels with it.
 //!
-//! **Invariant:** behind this layer a request either has a principal that was proven, or it is for one of the few open paths; the credential
+//! **Invariant:** behind this check a request either has a principal that was proven, or it is for one of the few open paths; the credential
 //! itself goes no further, and no log, answer or error repeats it.
 
 mod bearer;
